@@ -1,0 +1,61 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swift: [SwiftSetting] = [.strictMemorySafety(), .enableExperimentalFeature("Lifetimes")]
+
+/// Rooms whose inner loops are worth optimising in debug builds too.
+let numeric: [SwiftSetting] = swift + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+func library(_ name: String, pkg: String, apt: String) -> Target {
+  .systemLibrary(name: name, pkgConfig: pkg, providers: [.apt([apt])])
+}
+
+func room(_ name: String, _ dependencies: [String], settings: [SwiftSetting] = swift) -> Target {
+  .target(name: name, dependencies: dependencies.map { .byName(name: $0) }, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [String]) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: ([name] + dependencies).map { .byName(name: $0) },
+    swiftSettings: swift)
+}
+
+let package = Package(
+  name: "fettle",
+  products: [.executable(name: "fettle", targets: ["fettle"])],
+  targets: [
+    library("CSQLite", pkg: "sqlite3", apt: "libsqlite3-dev"),
+    library("COpenBLAS", pkg: "openblas", apt: "libopenblas-dev"),
+    library("CArchive", pkg: "libarchive", apt: "libarchive-dev"),
+    library("CYAML", pkg: "yaml-0.1", apt: "libyaml-dev"),
+    library("CPCRE2", pkg: "libpcre2-8", apt: "libpcre2-dev"),
+    .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
+    library("CUchardet", pkg: "uchardet", apt: "libuchardet-dev"),
+    library("CCrypto", pkg: "libcrypto", apt: "libssl-dev"),
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
+
+    room("Basics", ["CCrypto", "CYAML"]),
+    room("Tensors", ["Basics"]),
+    room("CPUBackend", ["Basics", "Tensors", "CKernels", "COpenBLAS"], settings: numeric),
+    room("Models", ["Basics", "Tensors", "CArchive"], settings: numeric),
+    room("Tokenization", ["Basics", "CPCRE2", "CUTF8Proc"]),
+    room("Corpus", ["Basics", "CArchive", "CUTF8Proc", "CUchardet"]),
+    room("Training", ["Basics", "Tensors", "Models"]),
+    room("Evaluation", ["Basics", "Tensors", "Models", "Tokenization"]),
+    room("Store", ["Basics", "CSQLite"]),
+    room("Pipelines", ["Basics", "Store"]),
+    room(
+      "Stages",
+      [
+        "Basics", "Tensors", "CPUBackend", "Models", "Tokenization", "Corpus", "Training", "Evaluation", "Store",
+        "Pipelines",
+      ]),
+    .executableTarget(
+      name: "fettle",
+      dependencies: [
+        "Basics", "Tensors", "CPUBackend", "Models", "Tokenization", "Corpus", "Training", "Evaluation", "Store",
+        "Pipelines", "Stages",
+      ], swiftSettings: swift),
+  ],
+  swiftLanguageModes: [.v6]
+)

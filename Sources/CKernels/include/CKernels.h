@@ -1,0 +1,1 @@
+int fettle_x(void);
