@@ -2,8 +2,8 @@
 ///
 /// Persistent tensors get places of their own; the others share memory with tensors whose lifetimes, counted in
 /// instructions, do not overlap. Persistent places follow the order of `TensorRole`, then of addition: programs that
-/// add the same weights, gradients, states and constants in the same order agree on where those lie, and can share
-/// one arena.
+/// add the same weights, gradients, states, constants and caches in the same order agree on where those lie, and can
+/// share one arena.
 package struct MemoryPlan: Sendable {
   /// Byte offset of each tensor, by its index; every offset is a multiple of `alignment`.
   package let offsets: [Int]
@@ -15,14 +15,7 @@ package struct MemoryPlan: Sendable {
   package static let alignment = 128
 
   package init(_ program: Program) {
-    var lifetimes = [ClosedRange<Int>?](repeating: nil, count: program.tensors.count)
-    for (place, instruction) in program.instructions.enumerated() {
-      for view in instruction.operation.reads + instruction.operation.writes {
-        let index = view.tensor.index
-        if program.tensors[index].role.isPersistent { continue }
-        lifetimes[index] = lifetimes[index].map { $0.lowerBound...place } ?? place...place
-      }
-    }
+    let lifetimes = MemoryPlan.lifetimes(program)
     var offsets = [Int](repeating: 0, count: program.tensors.count)
     var end = 0
     for role in TensorRole.allCases where role.isPersistent {
@@ -31,38 +24,96 @@ package struct MemoryPlan: Sendable {
         end += MemoryPlan.aligned(spec.bytes)
       }
     }
-    let shared = MemoryPlan.place(program.tensors, lifetimes, from: end, into: &offsets)
+    arenaBytes = MemoryPlan.place(program, lifetimes, from: end, into: &offsets)
     self.offsets = offsets
     self.lifetimes = lifetimes
-    arenaBytes = shared
   }
 
   package static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) / alignment * alignment }
 
+  /// Whether this plan also serves `program`: the same tensors touched by the same instructions, none larger than in
+  /// `planned`, the program that the plan was made for.
+  ///
+  /// So one plan for the longest batch serves every shorter one, and no shape that comes up later can need more.
+  package func serves(_ program: Program, planned: Program) -> Bool {
+    guard program.tensors.count == planned.tensors.count, program.instructions.count == planned.instructions.count
+    else { return false }
+    for (mine, theirs) in zip(program.tensors, planned.tensors)
+    where mine.role != theirs.role || mine.bytes > theirs.bytes { return false }
+    return MemoryPlan.lifetimes(program) == lifetimes
+  }
+
+  private static func lifetimes(_ program: Program) -> [ClosedRange<Int>?] {
+    var lifetimes = [ClosedRange<Int>?](repeating: nil, count: program.tensors.count)
+    for (place, instruction) in program.instructions.enumerated() {
+      for view in instruction.operation.reads + instruction.operation.writes {
+        let index = view.tensor.index
+        if program.tensors[index].role.isPersistent { continue }
+        lifetimes[index] = lifetimes[index].map { $0.lowerBound...place } ?? place...place
+      }
+    }
+    return lifetimes
+  }
+
+  private struct Placed {
+    let index: Int
+    let life: ClosedRange<Int>
+    let offset: Int
+    let end: Int
+  }
+
   /// Largest tensors first, each at the lowest offset where it meets no other alive at the same time.
+  ///
+  /// What is placed is kept by window, a run of instructions of one micro-batch, so that the cost grows with the
+  /// number of micro-batches and not with its square.
   private static func place(
-    _ tensors: [TensorSpec], _ lifetimes: [ClosedRange<Int>?], from start: Int, into offsets: inout [Int]
+    _ program: Program, _ lifetimes: [ClosedRange<Int>?], from start: Int, into offsets: inout [Int]
   ) -> Int {
+    let tensors = program.tensors
     let order = tensors.indices.filter { lifetimes[$0] != nil }.sorted {
       (tensors[$1].bytes, $0) < (tensors[$0].bytes, $1)
     }
-    var placed: [(life: ClosedRange<Int>, offset: Int, end: Int)] = []
+    let windowOf = windows(program)
+    var placed = [[Placed]](repeating: [], count: (windowOf.last ?? 0) + 1)
     var arenaEnd = start
     for index in order {
       guard let life = lifetimes[index] else { continue }
+      let spans = windowOf[life.lowerBound]...windowOf[life.upperBound]
       let bytes = aligned(max(tensors[index].bytes, 1))
-      var offset = start
-      for other in placed where other.life.overlaps(life) {
-        if offset + bytes <= other.offset { break }
-        offset = max(offset, other.end)
-      }
+      let offset =
+        spans.count == 1
+        ? lowestGap(bytes, life, among: placed[spans.lowerBound], from: start)
+        : lowestGap(bytes, life, among: spans.flatMap { placed[$0] }.sorted { $0.offset < $1.offset }, from: start)
       offsets[index] = offset
-      let entry = (life: life, offset: offset, end: offset + bytes)
-      let place = placed.partitionIndex { $0.offset >= entry.offset }
-      placed.insert(entry, at: place)
+      let entry = Placed(index: index, life: life, offset: offset, end: offset + bytes)
+      for window in spans {
+        placed[window].insert(entry, at: placed[window].partitionIndex { $0.offset >= entry.offset })
+      }
       arenaEnd = max(arenaEnd, entry.end)
     }
     return arenaEnd
+  }
+
+  private static func lowestGap(_ bytes: Int, _ life: ClosedRange<Int>, among placed: [Placed], from start: Int) -> Int
+  {
+    var offset = start
+    for other in placed where other.life.overlaps(life) {
+      if offset + bytes <= other.offset { break }
+      offset = max(offset, other.end)
+    }
+    return offset
+  }
+
+  /// The window of each instruction: a new one begins where the micro-batch changes.
+  private static func windows(_ program: Program) -> [Int] {
+    var window = 0
+    var result: [Int] = []
+    result.reserveCapacity(program.instructions.count)
+    for (place, instruction) in program.instructions.enumerated() {
+      if place > 0, instruction.microBatch != program.instructions[place - 1].microBatch { window += 1 }
+      result.append(window)
+    }
+    return result
   }
 
   /// Bytes of each role: for shared roles the largest sum of tensors alive at one time.

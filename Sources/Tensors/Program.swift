@@ -14,12 +14,12 @@ package enum TensorRole: String, Sendable, CaseIterable {
   case state
   /// Constants such as rotary tables; live as long as the arena.
   case constant
+  /// Keys and values kept between runs of a generation program. Live as long as the arena.
+  case cache
   /// Written from outside before each run: token ids, targets, segments. Live as long as the arena.
   case input
   /// Read from outside after a run: losses, norms. Live as long as the arena.
   case output
-  /// Keys and values kept between runs of a generation program. Live as long as the arena.
-  case cache
   /// Produced and consumed within one run; shares memory with tensors whose lives do not overlap.
   case activation
   /// Gradient of an activation, likewise shared.
@@ -30,7 +30,7 @@ package enum TensorRole: String, Sendable, CaseIterable {
   /// Whether the tensor keeps its bytes between runs.
   package var isPersistent: Bool {
     switch self {
-    case .weight, .gradient, .state, .constant, .input, .output, .cache: true
+    case .weight, .gradient, .state, .constant, .cache, .input, .output: true
     case .activation, .activationGradient, .workspace: false
     }
   }
@@ -86,7 +86,8 @@ package struct TensorView: Hashable, Sendable {
   /// Columns `range` of this view.
   package func columns(_ range: Range<Int>) -> TensorView {
     precondition(range.lowerBound >= 0 && range.upperBound <= columns)
-    return TensorView(tensor: tensor, offset: offset + range.lowerBound, rows: rows, columns: range.count, stride: stride)
+    return TensorView(
+      tensor: tensor, offset: offset + range.lowerBound, rows: rows, columns: range.count, stride: stride)
   }
 
   package var isContiguous: Bool { stride == columns || rows == 1 }

@@ -1,0 +1,148 @@
+import Tensors
+
+/// One parameter tensor of a program with what training adds to it.
+package struct ParameterTensor: Sendable {
+  package let weight: TensorID
+  /// Present in programs that train.
+  package fileprivate(set) var training: Training?
+  /// Whether every value belongs to a matrix (or the embedding), not to a norm or a bias.
+  package let isMatrix: Bool
+
+  /// Gradient and the two moments of AdamW, all of the weight's shape.
+  package struct Training: Sendable {
+    package let gradient: TensorID
+    package let firstMoment: TensorID
+    package let secondMoment: TensorID
+  }
+}
+
+/// All parameter tensors of a decoder: q, k, v are the rows of one tensor, so are gate and up.
+///
+/// They are added in the same order to every program of a model, weights, then gradients, then states, so that
+/// programs of one kind agree on their places.
+package struct DecoderParameters: Sendable {
+  package struct Block: Sendable {
+    package let inputNorm: Int
+    /// ((A+2K)D, H): rows of q, of k, of v.
+    package let qkv: Int
+    package let qkvBias: Int?
+    /// (H, AD).
+    package let output: Int
+    package let outputBias: Int?
+    package let middleNorm: Int
+    /// (2I, H): rows of gate, of up.
+    package let gateUp: Int
+    package let gateUpBias: Int?
+    /// (H, I).
+    package let down: Int
+    package let downBias: Int?
+  }
+
+  /// The tensors in the order they were added; the fields below are indices into it.
+  package private(set) var tensors: [ParameterTensor] = []
+  /// Every Hugging Face weight, in `ModelConfig.parameters`' order.
+  package private(set) var slots: [WeightSlot] = []
+  package private(set) var blocks: [Block] = []
+  package private(set) var embedding = 0
+  package private(set) var finalNorm = 0
+  /// The head's matrix: the embedding's when tied.
+  package private(set) var head = 0
+
+  /// Adds the parameters of `config` to `program`; with `training` also gradients and states.
+  package init(_ config: ModelConfig, training: Bool, to program: inout Program) {
+    embedding = add(["model.embed_tokens"], [config.vocabularySize], config.hiddenSize, to: &program)
+    for layer in 0..<config.layerCount { blocks.append(block(layer, config, to: &program)) }
+    finalNorm = add(norm: "model.norm", config.hiddenSize, to: &program)
+    head =
+      config.tieWordEmbeddings
+      ? embedding : add(["lm_head"], [config.vocabularySize], config.hiddenSize, to: &program)
+    let order = Dictionary(uniqueKeysWithValues: config.parameters.enumerated().map { ($1.name, $0) })
+    slots.sort { order[$0.name, default: 0] < order[$1.name, default: 0] }
+    if training { addTraining(to: &program) }
+  }
+
+  private mutating func block(_ layer: Int, _ config: ModelConfig, to program: inout Program) -> Block {
+    let prefix = "model.layers.\(layer)."
+    let attention = ["q_proj", "k_proj", "v_proj"].map { prefix + "self_attn." + $0 }
+    let attentionRows = [config.queryWidth, config.keyValueWidth, config.keyValueWidth]
+    let mlp = ["gate_proj", "up_proj"].map { prefix + "mlp." + $0 }
+    let mlpRows = [config.intermediateSize, config.intermediateSize]
+    let output = prefix + "self_attn.o_proj"
+    let down = prefix + "mlp.down_proj"
+    return Block(
+      inputNorm: add(norm: prefix + "input_layernorm", config.hiddenSize, to: &program),
+      qkv: add(attention, attentionRows, config.hiddenSize, to: &program),
+      qkvBias: config.attentionBias ? add(bias: attention, attentionRows, to: &program) : nil,
+      output: add([output], [config.hiddenSize], config.queryWidth, to: &program),
+      outputBias: config.attentionOutputBias ? add(bias: [output], [config.hiddenSize], to: &program) : nil,
+      middleNorm: add(norm: prefix + "post_attention_layernorm", config.hiddenSize, to: &program),
+      gateUp: add(mlp, mlpRows, config.hiddenSize, to: &program),
+      gateUpBias: config.mlpBias ? add(bias: mlp, mlpRows, to: &program) : nil,
+      down: add([down], [config.hiddenSize], config.intermediateSize, to: &program),
+      downBias: config.mlpBias ? add(bias: [down], [config.hiddenSize], to: &program) : nil)
+  }
+
+  /// Adds one matrix that holds the rows of several weights.
+  private mutating func add(_ names: [String], _ rows: [Int], _ columns: Int, to program: inout Program) -> Int {
+    let id = program.add(
+      TensorSpec(name: fusedName(names) + ".weight", rows: rows.reduce(0, +), columns: columns, role: .weight))
+    var start = 0
+    for (name, count) in zip(names, rows) {
+      let view = TensorView(tensor: id, offset: start * columns, rows: count, columns: columns)
+      slots.append(WeightSlot(name: name + ".weight", shape: [count, columns], view: view))
+      start += count
+    }
+    tensors.append(ParameterTensor(weight: id, isMatrix: true))
+    return tensors.count - 1
+  }
+
+  /// Adds one row that holds the biases of several weights.
+  private mutating func add(bias names: [String], _ widths: [Int], to program: inout Program) -> Int {
+    let id = program.add(
+      TensorSpec(name: fusedName(names) + ".bias", rows: 1, columns: widths.reduce(0, +), role: .weight))
+    var start = 0
+    for (name, width) in zip(names, widths) {
+      let view = TensorView(tensor: id, offset: start, rows: 1, columns: width)
+      slots.append(WeightSlot(name: name + ".bias", shape: [width], view: view))
+      start += width
+    }
+    tensors.append(ParameterTensor(weight: id, isMatrix: false))
+    return tensors.count - 1
+  }
+
+  private mutating func add(norm name: String, _ width: Int, to program: inout Program) -> Int {
+    let id = program.add(TensorSpec(name: name + ".weight", rows: 1, columns: width, role: .weight))
+    slots.append(WeightSlot(name: name + ".weight", shape: [width], view: program.view(id)))
+    tensors.append(ParameterTensor(weight: id, isMatrix: false))
+    return tensors.count - 1
+  }
+
+  /// "….q_proj", "….k_proj", "….v_proj" become "….qkv_proj"; "….gate_proj", "….up_proj" become "….gate_up_proj".
+  private func fusedName(_ names: [String]) -> String {
+    guard names.count > 1, let first = names.first, let dot = first.lastIndex(of: ".") else { return names.first ?? "" }
+    return first[...dot] + (names.count == 3 ? "qkv_proj" : "gate_up_proj")
+  }
+
+  private mutating func addTraining(to program: inout Program) {
+    func twin(_ index: Int, _ suffix: String, _ role: TensorRole) -> TensorID {
+      var spec = program[tensors[index].weight]
+      spec.name += suffix
+      spec.role = role
+      return program.add(spec)
+    }
+    let gradients = tensors.indices.map { twin($0, ".gradient", .gradient) }
+    let first = tensors.indices.map { twin($0, ".m", .state) }
+    let second = tensors.indices.map { twin($0, ".v", .state) }
+    for index in tensors.indices {
+      tensors[index].training = .init(
+        gradient: gradients[index], firstMoment: first[index], secondMoment: second[index])
+    }
+  }
+
+  /// Slots of the weights' gradients or moments, under the weights' names; empty in programs that do not train.
+  package func trainingSlots(_ part: KeyPath<ParameterTensor.Training, TensorID> & Sendable) -> [WeightSlot] {
+    var twins: [TensorID: TensorID] = [:]
+    for tensor in tensors { twins[tensor.weight] = tensor.training?[keyPath: part] }
+    return slots.compactMap { slot in twins[slot.view.tensor].map { slot.moved(to: $0) } }
+  }
+}

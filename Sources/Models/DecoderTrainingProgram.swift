@@ -1,0 +1,276 @@
+import Tensors
+
+/// How many tokens each micro-batch of an optimizer step has.
+package struct TrainingShape: Hashable, Sendable {
+  /// Tokens of each micro-batch, in order; at least one.
+  package var microBatchTokens: [Int]
+  /// Rows of the rotary tables: every position is below; nil takes the model's longest sequence. Programs that share
+  /// an arena must agree on it.
+  package var positions: Int?
+
+  package init(microBatchTokens: [Int], positions: Int? = nil) {
+    self.microBatchTokens = microBatchTokens
+    self.positions = positions
+  }
+
+  package init(tokens: Int, microBatches: Int = 1, positions: Int? = nil) {
+    self.init(microBatchTokens: [Int](repeating: tokens, count: microBatches), positions: positions)
+  }
+
+  /// Tokens of the whole step, padding included.
+  package var tokens: Int { microBatchTokens.reduce(0, +) }
+
+  /// Rows of each micro-batch in the step's input tensors.
+  package var ranges: [Range<Int>] {
+    var start = 0
+    return microBatchTokens.map { count in
+      defer { start += count }
+      return start..<start + count
+    }
+  }
+}
+
+/// Which parameters weight decay applies to.
+package enum DecayPolicy: String, Sendable, CaseIterable {
+  /// Matrices and the embedding, not norms and biases: what Hugging Face's Trainer does.
+  case matrices
+  /// Every parameter.
+  case all
+}
+
+/// What a training step does beside the model's arithmetic.
+package struct StepOptions: Sendable, Equatable {
+  package var beta1: Double
+  package var beta2: Double
+  package var epsilon: Double
+  package var weightDecay: Double
+  package var decay: DecayPolicy
+  /// Gradients are scaled to at most this global norm; nil leaves them.
+  package var maxGradNorm: Double?
+
+  package init(
+    beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, weightDecay: Double = 0,
+    decay: DecayPolicy = .matrices, maxGradNorm: Double? = nil
+  ) {
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+    self.decay = decay
+    self.maxGradNorm = maxGradNorm
+  }
+}
+
+/// The inputs of programs over packed segments; all (T,1) i32, the micro-batches behind each other.
+package struct TokenInputs: Sendable {
+  package let ids: TensorID
+  /// The id each token should predict; -100 where nothing is asked.
+  package let targets: TensorID
+  /// Position of each token in its segment.
+  package let positions: TensorID
+  /// Index, in the token's micro-batch, of the first token of its segment.
+  package let segments: TensorID
+}
+
+/// A whole optimizer step as a program: all micro-batches, the norm, the update.
+package struct TrainingProgram: Sendable {
+  package var program: Program
+  package let shape: TrainingShape
+  package let parameters: DecoderParameters
+  /// Where each Hugging Face weight lies.
+  package let weights: [WeightSlot]
+  package let inputs: TokenInputs
+  package let rotary: RotaryTensors
+  /// (1,1) f64: the sum of the targets' losses over all micro-batches, divided by N.
+  package let loss: TensorID
+  /// (1,1) f64: the global gradient norm before clipping.
+  package let norm: TensorID
+  /// (1,1) f64: the factor on the gradients.
+  package let clip: TensorID
+  /// (n,1) f64: the sum of squares of each weight's gradient, in the order of `weights`.
+  package let squares: TensorID
+
+  /// Where each weight's gradient lies, under the weight's name.
+  package var gradients: [WeightSlot] { parameters.trainingSlots(\.gradient) }
+  package var firstMoments: [WeightSlot] { parameters.trainingSlots(\.firstMoment) }
+  package var secondMoments: [WeightSlot] { parameters.trainingSlots(\.secondMoment) }
+}
+
+/// A forward pass with the loss alone, laid out as the training programs of the same model.
+package struct LossProgram: Sendable {
+  package var program: Program
+  package let weights: [WeightSlot]
+  package let inputs: TokenInputs
+  package let rotary: RotaryTensors
+  /// (1,1) f64: the sum of the targets' losses times `StepScalars.inverseTargetCount`.
+  package let loss: TensorID
+}
+
+extension ModelConfig {
+  /// Rows of logits that the loss has in memory at a time; follows from the vocabulary alone, so that no plan for
+  /// memory can change a sum's order.
+  package var lossRows: Int {
+    let rows = (48 << 20) / (vocabularySize * MemoryLayout<Float>.stride)
+    return min(max(rows / 32 * 32, 32), 512)
+  }
+
+  /// The program of one optimizer step.
+  ///
+  /// The gradient of the embedding's rows waits, for every micro-batch, until the head's products of all micro-batches
+  /// are in: a tied matrix then has the same sum whatever order the micro-batches' blocks run in.
+  package func trainingStep(shape: TrainingShape, options: StepOptions) -> TrainingProgram {
+    var emitter = DecoderEmitter(self, training: true, positions: shape.positions)
+    let inputs = emitter.tokenInputs(shape.tokens)
+    let loss = emitter.scalar("loss")
+    emitter.emit(.zero(emitter.program.view(loss)))
+    for index in emitter.parameters.tensors.indices { emitter.emit(.zero(emitter.gradient(index))) }
+
+    var waiting: [(ids: TensorView, gradient: TensorView)] = []
+    for (microBatch, rows) in shape.ranges.enumerated() {
+      emitter.microBatch = microBatch
+      waiting.append(emitter.trainingMicroBatch(inputs, rows: rows, loss: loss))
+    }
+    emitter.microBatch = nil
+    emitter.phase = .backward
+    for (ids, gradient) in waiting {
+      emitter.emit(
+        .embedBackward(
+          ids: ids, outGradient: gradient, tableGradient: emitter.gradient(emitter.parameters.embedding)))
+    }
+    let update = emitter.update(options)
+    return TrainingProgram(
+      program: emitter.program, shape: shape, parameters: emitter.parameters, weights: emitter.parameters.slots,
+      inputs: inputs, rotary: emitter.rotary, loss: loss, norm: update.norm, clip: update.clip,
+      squares: update.squares)
+  }
+
+  /// The forward pass and the loss of `tokens` tokens, in the arena of training programs with the same `positions`.
+  package func lossPass(tokens: Int, positions: Int? = nil) -> LossProgram {
+    var emitter = DecoderEmitter(self, training: true, positions: positions)
+    let inputs = emitter.tokenInputs(tokens)
+    let loss = emitter.scalar("loss")
+    emitter.emit(.zero(emitter.program.view(loss)))
+    emitter.microBatch = 0
+    let views = emitter.views(inputs, rows: 0..<tokens)
+    var stream = emitter.embed(views.ids)
+    for index in 0..<layerCount {
+      _ = emitter.forwardBlock(
+        index, stream: &stream, positions: views.positions, context: .packed(segments: views.segments),
+        keepsInputs: false)
+    }
+    let last = emitter.normed(&stream, weight: emitter.parameters.finalNorm, name: "final", keepsInputs: false)
+    emitter.phase = .loss
+    emitter.crossEntropy(hidden: last.out, targets: views.targets, loss: loss, hiddenGradient: nil)
+    return LossProgram(
+      program: emitter.program, weights: emitter.parameters.slots, inputs: inputs, rotary: emitter.rotary,
+      loss: loss)
+  }
+}
+
+extension DecoderEmitter {
+  mutating func tokenInputs(_ tokens: Int) -> TokenInputs {
+    TokenInputs(
+      ids: input("ids", tokens), targets: input("targets", tokens), positions: input("positions", tokens),
+      segments: input("segments", tokens))
+  }
+
+  mutating func input(_ name: String, _ rows: Int) -> TensorID {
+    program.add(TensorSpec(name: name, dtype: .i32, rows: rows, columns: 1, role: .input))
+  }
+
+  /// A (1,1) f64 output.
+  mutating func scalar(_ name: String) -> TensorID {
+    program.add(TensorSpec(name: name, dtype: .f64, rows: 1, columns: 1, role: .output))
+  }
+
+  func views(
+    _ inputs: TokenInputs, rows: Range<Int>
+  ) -> (ids: TensorView, targets: TensorView, positions: TensorView, segments: TensorView) {
+    func view(_ id: TensorID) -> TensorView { program.view(id).rows(rows) }
+    return (view(inputs.ids), view(inputs.targets), view(inputs.positions), view(inputs.segments))
+  }
+
+  /// Starts the residual stream with the embedding's rows.
+  mutating func embed(_ ids: TensorView) -> ResidualStream {
+    let x = tensor("embedded", ids.rows, config.hiddenSize)
+    emit(.embed(ids: ids, table: weight(parameters.embedding), out: x))
+    return ResidualStream(x: x, delta: nil)
+  }
+
+  mutating func crossEntropy(
+    hidden: TensorView, targets: TensorView, loss: TensorID, hiddenGradient: TensorView?
+  ) {
+    let rows = min(config.lossRows, hidden.rows)
+    let logits = tensor("logits", rows, config.vocabularySize, role: .workspace)
+    let gathered = tensor("logits.hidden", rows, config.hiddenSize, role: .workspace)
+    emit(
+      .linearCrossEntropy(
+        CrossEntropyOperands(
+          hidden: hidden, weight: weight(parameters.head), targets: targets, loss: program.view(loss),
+          logits: logits, gathered: gathered, hiddenGradient: hiddenGradient,
+          weightGradient: hiddenGradient == nil ? nil : gradient(parameters.head))))
+  }
+
+  /// Forward, loss and backward of one micro-batch; returns its ids and the gradient of its embedded rows.
+  fileprivate mutating func trainingMicroBatch(
+    _ inputs: TokenInputs, rows: Range<Int>, loss: TensorID
+  ) -> (ids: TensorView, gradient: TensorView) {
+    let views = views(inputs, rows: rows)
+    phase = .forward
+    var stream = embed(views.ids)
+    var kept: [BlockActivations] = []
+    for index in 0..<config.layerCount {
+      kept.append(
+        forwardBlock(
+          index, stream: &stream, positions: views.positions, context: .packed(segments: views.segments),
+          keepsInputs: true))
+    }
+    let last = normed(&stream, weight: parameters.finalNorm, name: "final", keepsInputs: true)
+
+    phase = .loss
+    let lastGradient = tensor("final.normed.gradient", rows.count, config.hiddenSize, role: .activationGradient)
+    crossEntropy(hidden: last.out, targets: views.targets, loss: loss, hiddenGradient: lastGradient)
+
+    phase = .backward
+    let gradient = tensor("stream.gradient", rows.count, config.hiddenSize, role: .activationGradient)
+    emit(
+      .rmsNormBackward(
+        x: last.x, weight: weight(parameters.finalNorm), inverse: last.inverse, outGradient: lastGradient,
+        xGradient: gradient, weightGradient: self.gradient(parameters.finalNorm), accumulate: false))
+    for index in kept.indices.reversed() {
+      backwardBlock(index, kept[index], positions: views.positions, gradient: gradient)
+    }
+    return (views.ids, gradient)
+  }
+
+  /// Norms in f64 by weight, the clip factor, and AdamW over every parameter tensor.
+  fileprivate mutating func update(
+    _ options: StepOptions
+  ) -> (norm: TensorID, clip: TensorID, squares: TensorID) {
+    phase = .update
+    let slots = parameters.trainingSlots(\.gradient)
+    let squares = program.add(
+      TensorSpec(name: "squares", dtype: .f64, rows: slots.count, columns: 1, role: .output))
+    let norm = scalar("norm")
+    let clip = scalar("clip")
+    for (row, slot) in slots.enumerated() {
+      emit(.sumOfSquares(x: slot.view, out: program.view(squares).rows(row..<row + 1)))
+    }
+    emit(
+      .clipFactor(
+        squares: program.view(squares), norm: program.view(norm), clip: program.view(clip),
+        maximum: options.maxGradNorm))
+    for tensor in parameters.tensors {
+      guard let training = tensor.training else { continue }
+      let decays = tensor.isMatrix || options.decay == .all
+      emit(
+        .adamW(
+          weight: program.view(tensor.weight), gradient: program.view(training.gradient),
+          m: program.view(training.firstMoment), v: program.view(training.secondMoment), clip: program.view(clip),
+          AdamWParameters(
+            beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon,
+            weightDecay: decays ? options.weightDecay : 0)))
+    }
+    return (norm, clip, squares)
+  }
+}
