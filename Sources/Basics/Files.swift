@@ -13,6 +13,20 @@ package enum Files {
     /// Nanoseconds since 1970.
     package let modified: Int64
     package let changed: Int64
+
+    package init(
+      size: Int, isFolder: Bool, isRegular: Bool, isLink: Bool, device: UInt64, inode: UInt64, modified: Int64,
+      changed: Int64
+    ) {
+      self.size = size
+      self.isFolder = isFolder
+      self.isRegular = isRegular
+      self.isLink = isLink
+      self.device = device
+      self.inode = inode
+      self.modified = modified
+      self.changed = changed
+    }
   }
 
   /// Status of `path`; nil when nothing is there.
