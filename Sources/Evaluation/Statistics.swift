@@ -57,7 +57,7 @@ package enum Statistics {
   }
 
   /// Two-sided binomial test of `successes` in `trials` at one half: twice the smaller tail, at most 1.
-  static func exactBinomial(_ successes: Int, of trials: Int) -> Double {
+  package static func exactBinomial(_ successes: Int, of trials: Int) -> Double {
     guard trials > 0 else { return 1 }
     let tail = min(successes, trials - successes)
     var sum = 0.0

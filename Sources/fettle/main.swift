@@ -1,1 +1,51 @@
-print("x")
+import Basics
+import Foundation
+
+// A reader that goes away must not kill a run that has more to do than print.
+signal(SIGPIPE, SIG_IGN)
+exit(Program.run(Array(CommandLine.arguments.dropFirst())).rawValue)
+
+/// The program: finds the command, runs it, words its errors.
+enum Program {
+  static let commands: [Command] = [
+    .initialise, .run, .plan, .status, .why, .dag, .logs, .metrics, .rows, .show, .tokens, .score, .generate,
+    .evaluate, .export, .schema, .doctor, .bench, .attempt,
+  ]
+
+  static func run(_ arguments: [String]) -> ExitCode {
+    guard let name = arguments.first, !["help", "--help", "-h"].contains(name) else {
+      print(arguments.count > 1 ? help(of: arguments[1]) : overview)
+      return .done
+    }
+    if name == "--version" || name == "version" {
+      print("fettle \(Release.version)")
+      return .done
+    }
+    do {
+      guard let command = commands.first(where: { $0.name == name }) else {
+        let near = Spelling.nearest(to: name, among: commands.filter { !$0.isHidden }.map(\.name))
+        throw UsageError(
+          "unknown command '\(name)'", remedy: near.map { "did you mean '\($0)'?" } ?? "see 'fettle help'")
+      }
+      let invocation = try Invocation(command, arguments: Array(arguments.dropFirst()))
+      if invocation.has("help") {
+        print(command.help)
+        return .done
+      }
+      return try command.run(invocation)
+    } catch {
+      Terminal.complain(problem(of: error).description)
+      return ExitCode(for: error)
+    }
+  }
+
+  private static func help(of name: String) -> String { commands.first { $0.name == name }?.help ?? overview }
+
+  private static var overview: String {
+    let shown = commands.filter { !$0.isHidden }
+    let width = shown.map(\.name.count).max() ?? 0
+    let lines = shown.map { "  \($0.name)" + String(repeating: " ", count: width - $0.name.count + 2) + $0.abstract }
+    return (["Fettle fine-tunes language models by pipeline, in the memory you have.", "", "usage: fettle COMMAND [options]", ""]
+      + lines + ["", "'fettle COMMAND --help' says more; --version prints the version."]).joined(separator: "\n")
+  }
+}
