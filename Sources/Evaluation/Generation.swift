@@ -117,21 +117,20 @@ private struct Decoder {
   private func begin(_ request: GenerationRequest, _ index: Int, _ slot: Int) throws(EvaluationError) -> Sequence {
     let width = prefill.loaded.program[prefill.layout.ids].rows
     var start = 0
-    var logits: [Float] = []
     while start < request.prompt.count {
       let part = request.prompt[start..<min(start + width, request.prompt.count)]
       let padding = width - part.count
-      prefill.loaded.write(part + repeatElement(0, count: padding), to: prefill.layout.ids)
-      prefill.loaded.write(
-        (start..<start + part.count).map(Int32.init) + repeatElement(0, count: padding), to: prefill.layout.positions)
-      prefill.loaded.write(
-        repeatElement(Int32(slot), count: part.count) + repeatElement(-1, count: padding), to: prefill.layout.slots)
+      let zeros = [Int32](repeating: 0, count: padding)
+      prefill.loaded.write(Array(part) + zeros, to: prefill.layout.ids)
+      prefill.loaded.write((start..<start + part.count).map { Int32($0) } + zeros, to: prefill.layout.positions)
+      let places = [Int32](repeating: Int32(slot), count: part.count) + [Int32](repeating: -1, count: padding)
+      prefill.loaded.write(places, to: prefill.layout.slots)
       prefill.loaded.write([Int32(part.count - 1)], to: prefill.layout.rows)
       prefill.loaded.write([Int32(-100)], to: prefill.layout.targets)
       try prefill.run()
       start += part.count
     }
-    logits = prefill.loaded.read(prefill.layout.logits, as: Float.self, initial: 0)
+    let logits = prefill.loaded.read(prefill.layout.logits, as: Float.self, initial: 0)
     var sequence = Sequence(
       index: index, request: request, position: request.prompt.count, next: 0, continuation: Continuation())
     sequence.next = choose(logits[...], for: sequence)

@@ -68,7 +68,7 @@ extension LanguageModel {
       let start = ids.count
       let fed = request.ids.dropLast()
       ids += fed
-      positions += (0..<fed.count).map(Int32.init)
+      positions += (0..<fed.count).map { Int32($0) }
       segments += repeatElement(Int32(start), count: fed.count)
       let first = request.ids.count - request.scored
       for place in first..<request.ids.count {
@@ -91,8 +91,8 @@ extension LanguageModel {
     pass.loaded.write(ids, to: pass.layout.ids)
     pass.loaded.write(positions, to: pass.layout.positions)
     pass.loaded.write(segments, to: pass.layout.segments)
-    pass.loaded.write(rows + repeatElement(-1, count: padding), to: pass.layout.rows)
-    pass.loaded.write(targets + repeatElement(-100, count: padding), to: pass.layout.targets)
+    pass.loaded.write(rows + [Int32](repeating: -1, count: padding), to: pass.layout.rows)
+    pass.loaded.write(targets + [Int32](repeating: -100, count: padding), to: pass.layout.targets)
     try pass.run()
     let logProbabilities = pass.loaded.read(pass.layout.logProbability, as: Double.self, initial: 0)
     let best = pass.loaded.read(pass.layout.best, as: Int32.self, initial: 0)
@@ -130,11 +130,11 @@ extension LanguageModel {
     }
     guard let logitsTensor = pass.layout.logits else { return [] }
     let padding = tokenCount - ids.count
-    pass.loaded.write(ids + repeatElement(0, count: padding), to: pass.layout.ids)
-    pass.loaded.write(
-      (0..<ids.count).map(Int32.init) + repeatElement(0, count: padding), to: pass.layout.positions)
-    pass.loaded.write(
-      repeatElement(0, count: ids.count) + (ids.count..<tokenCount).map(Int32.init), to: pass.layout.segments)
+    let zeros = [Int32](repeating: 0, count: padding)
+    pass.loaded.write(ids + zeros, to: pass.layout.ids)
+    pass.loaded.write((0..<ids.count).map { Int32($0) } + zeros, to: pass.layout.positions)
+    let segments = [Int32](repeating: 0, count: ids.count) + (ids.count..<tokenCount).map { Int32($0) }
+    pass.loaded.write(segments, to: pass.layout.segments)
     pass.loaded.write([Int32(ids.count - 1)], to: pass.layout.rows)
     pass.loaded.write([Int32(-100)], to: pass.layout.targets)
     try pass.run()
