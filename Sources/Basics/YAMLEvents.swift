@@ -145,10 +145,10 @@ struct YAMLEvent {
       return ("the indentation does not fit the lines above", "align keys of one mapping and dashes of one list")
     case "did not find expected ',' or '}'", "did not find expected ',' or ']'", "did not find expected node content",
       "found unexpected ':'":
-      guard !reference, line.unicodeScalars.dropFirst(column).first == ":" else { fallthrough }
-      let text = "a ':' here, in braces or brackets, is not supported"
-      return (text, "put `key: value` in one line, and text that holds ':' in quotes")
-    case "did not find expected ',' or '}'", "did not find expected ',' or ']'", "did not find expected node content":
+      if !reference, line.unicodeScalars.dropFirst(column).first == ":" {
+        let text = "a ':' here, in braces or brackets, is not supported"
+        return (text, "put `key: value` in one line, and text that holds ':' in quotes")
+      }
       if line.hasPrefix("...") { return ("'...' without a document is not supported", "remove it") }
       let remedy = reference ? "put \"${…}\" in double quotes" : "check commas and closing brackets, and quote odd text"
       return (said.replacing("did not find expected", with: "expected"), remedy)

@@ -2,7 +2,13 @@
 package indirect enum ValueType: Sendable {
   /// Any text.
   case string
+  /// A command for `/bin/sh -c`: `${name}` of the stage's own inputs, outputs and variables is left to the shell.
+  case shell
   case bool
+  /// Only `false`; `true` is refused with the reason.
+  case off(String)
+  /// One number and no other: a version.
+  case exactly(Int)
   /// A whole number; canonical form: an integer.
   case integer(ClosedRange<Int>)
   /// A number; canonical form: the shortest decimal that gives the same double.
@@ -30,10 +36,20 @@ package indirect enum ValueType: Sendable {
   case map(ValueType)
   /// The name of a stage of the given kind.
   case stage(kind: String)
-  /// Text, a number or a boolean.
-  case scalar
   /// The limits by metric of `expect`.
   case expectations
+  /// Values of the author's own, by name: `vars`.
+  case values
+  /// Lists of scalars by axis: `matrix`.
+  case axes
+  /// What a stage reads, by input name.
+  case inputs
+  /// The name of a stage kind.
+  case kindName
+  /// The `with` of the stage kind named by `uses`.
+  case with
+  /// The stages of a file.
+  case stages
 }
 
 /// What a model reference is used for.
