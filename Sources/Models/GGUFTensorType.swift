@@ -4,9 +4,12 @@ package struct GGUFTensorType: Sendable, Equatable {
 
   package static let f32 = GGUFTensorType(id: 0)
   package static let f16 = GGUFTensorType(id: 1)
-  package static let q4_0 = GGUFTensorType(id: 2)
-  package static let q4_1 = GGUFTensorType(id: 3)
-  package static let q8_0 = GGUFTensorType(id: 8)
+  /// Q4_0.
+  package static let q40 = GGUFTensorType(id: 2)
+  /// Q4_1.
+  package static let q41 = GGUFTensorType(id: 3)
+  /// Q8_0.
+  package static let q80 = GGUFTensorType(id: 8)
   package static let bf16 = GGUFTensorType(id: 30)
 
   /// What `WeightSource` can dequantise, for messages.
@@ -17,9 +20,9 @@ package struct GGUFTensorType: Sendable, Equatable {
     switch self {
     case .f32: (1, 4)
     case .f16, .bf16: (1, 2)
-    case .q4_0: (32, 18)
-    case .q4_1: (32, 20)
-    case .q8_0: (32, 34)
+    case .q40: (32, 18)
+    case .q41: (32, 20)
+    case .q80: (32, 34)
     default: nil
     }
   }

@@ -46,9 +46,9 @@ package final class GGUFWeights: WeightSource {
     case .f32: .f32
     case .f16: .f16
     case .bf16: .bf16
-    case .q8_0: .q8_0
-    case .q4_0: .q4_0
-    case .q4_1: .q4_1
+    case .q80: .q80
+    case .q40: .q40
+    case .q41: .q41
     default: nil
     }
   }

@@ -75,7 +75,7 @@ package struct ModelFiles: Sendable {
       config: weights.config, weights: weights,
       tokenizer: Files.exists(path.appending("tokenizer.json")) ? .folder(path) : .none,
       chatTemplate: try chatTemplate(folder: path),
-      generationConfig: Files.exists(generation) ? try json(generation) : nil,
+      generationConfig: Files.exists(generation) ? .some(try json(generation)) : .none,
       contentFiles: [configPath] + weights.files + side, notes: weights.notes)
   }
 

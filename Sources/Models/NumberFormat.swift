@@ -4,16 +4,17 @@
 /// order that ggml's reference does, so the results equal those of gguf-py bit for bit.
 enum NumberFormat: Sendable, Equatable {
   case f32, f16, bf16
-  case q8_0, q4_0, q4_1
+  /// ggml's block formats Q8_0, Q4_0 and Q4_1.
+  case q80, q40, q41
 
   /// Elements and bytes of the smallest piece that can be decoded alone.
   var block: (elements: Int, bytes: Int) {
     switch self {
     case .f32: (1, 4)
     case .f16, .bf16: (1, 2)
-    case .q8_0: (32, 34)
-    case .q4_0: (32, 18)
-    case .q4_1: (32, 20)
+    case .q80: (32, 34)
+    case .q40: (32, 18)
+    case .q41: (32, 20)
     }
   }
 
@@ -35,9 +36,9 @@ enum NumberFormat: Sendable, Equatable {
         let bits = unsafe bytes.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self)
         unsafe out[index] = Float(bitPattern: UInt32(bits) << 16)
       }
-    case .q8_0: unsafe Self.decodeQ8(bytes, out, blocks: count / 32)
-    case .q4_0: unsafe Self.decodeQ4(bytes, out, blocks: count / 32)
-    case .q4_1: unsafe Self.decodeQ4WithMinimum(bytes, out, blocks: count / 32)
+    case .q80: unsafe Self.decodeQ8(bytes, out, blocks: count / 32)
+    case .q40: unsafe Self.decodeQ4(bytes, out, blocks: count / 32)
+    case .q41: unsafe Self.decodeQ4WithMinimum(bytes, out, blocks: count / 32)
     }
   }
 
