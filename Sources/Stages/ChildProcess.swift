@@ -1,0 +1,76 @@
+import Basics
+import Foundation
+
+/// A child in this process's own group, so that whatever ends the group ends it too.
+final class ChildProcess {
+  enum End: Equatable {
+    case exited(Int32)
+    case signalled(Int32)
+
+    var words: String {
+      switch self {
+      case .exited(let code): "ended with exit code \(code)"
+      case .signalled(let signal): "was ended by signal \(signal)"
+      }
+    }
+  }
+
+  private let pid: pid_t
+
+  /// Starts `arguments[0]` with standard input from /dev/null and this process's outputs.
+  init(arguments: [String], environment: [String]) throws {
+    var actions = posix_spawn_file_actions_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    var attributes = posix_spawnattr_t()
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe posix_spawnattr_destroy(&attributes) }
+    // The attempt ignores and handles signals that its child should not.
+    var defaults = sigset_t()
+    unsafe sigemptyset(&defaults)
+    for signal in [SIGPIPE, SIGTERM, SIGINT, SIGUSR2] { unsafe sigaddset(&defaults, signal) }
+    unsafe posix_spawnattr_setsigdefault(&attributes, &defaults)
+    unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+
+    var child = pid_t()
+    let code = unsafe ChildProcess.withCStrings(arguments) { argv in
+      unsafe ChildProcess.withCStrings(environment) { envp in
+        unsafe posix_spawn(&child, argv[0], &actions, &attributes, argv, envp)
+      }
+    }
+    guard code == 0 else { throw FileError("start the program", FilePath(arguments[0]), code: code) }
+    pid = child
+  }
+
+  /// How the child ended, or nil when it still runs after so many milliseconds.
+  func wait(milliseconds: Int) throws -> End? {
+    let deadline = Date().addingTimeInterval(Double(milliseconds) / 1000)
+    while true {
+      var status: Int32 = 0
+      let found = unsafe waitpid(pid, &status, WNOHANG)
+      if found == pid {
+        return status & 0x7F == 0 ? .exited(status >> 8 & 0xFF) : .signalled(status & 0x7F)
+      }
+      if found < 0, errno != EINTR { throw FileError("wait for the program", "/bin/sh") }
+      if Date() >= deadline { return nil }
+      usleep(5000)
+    }
+  }
+
+  /// Asks the child to end, and makes it after two seconds.
+  func terminate() {
+    kill(pid, SIGTERM)
+    if let ended = try? wait(milliseconds: 2000), ended != nil { return }
+    kill(pid, SIGKILL)
+    _ = try? wait(milliseconds: 1000)
+  }
+
+  private static func withCStrings<T>(
+    _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> T
+  ) -> T {
+    var pointers = unsafe strings.map { unsafe strdup($0) } + [nil]
+    defer { for pointer in unsafe pointers { unsafe free(pointer) } }
+    return unsafe pointers.withUnsafeMutableBufferPointer { unsafe body($0.baseAddress!) }
+  }
+}

@@ -1,0 +1,112 @@
+import Basics
+import Foundation
+import Pipelines
+
+/// A user's own program as a stage: one text for `/bin/sh -c`, run in the project's root.
+///
+/// Inputs and outputs are given as `$name`. What lies at an output's path is removed before the command starts, so that
+/// a stale file can not pass for a result, and copied into the cache after it.
+package struct CommandStage: StageRunner {
+  package init() {}
+
+  package func run(_ context: StageContext) throws -> StageReport {
+    var environment = CommandEnvironment.usual
+    for (name, value) in context.with["env"]?.object?.members ?? [] { environment[name] = value.string ?? value.text() }
+    for input in context.spec.inputs {
+      environment[input.name] = input.path?.display ?? input.model ?? ""
+    }
+    var folders: [FilePath] = []
+    for output in context.spec.outputs {
+      let path = try place(of: output, context)
+      environment[output.name] = path.display
+      try Files.removeTree(path)
+      folders.append(path.parent)
+    }
+    for folder in folders { try Files.makeFolder(folder) }
+
+    let text = context.with["run"]?.string ?? ""
+    let child = try ChildProcess(
+      arguments: ["/bin/sh", "-c", text],
+      environment: environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
+    while true {
+      if let end = try child.wait(milliseconds: 100) {
+        guard end == .exited(0) else {
+          throw StageError("the command \(end.words)", at: context.spec.cell, value: text, remedy: "see 'fettle logs \(context.spec.stage)'")
+        }
+        break
+      }
+      if context.progress(ProgressEvent(unit: "command", done: 0)) == .stop {
+        child.terminate()
+        throw StageStopped()
+      }
+    }
+    for output in context.spec.outputs { try take(output, context) }
+    return StageReport()
+  }
+
+  private func place(of output: AttemptSpec.Output, _ context: StageContext) throws -> FilePath {
+    guard let text = output.path else {
+      throw StageError("the output '\(output.name)' has no path", at: context.spec.cell)
+    }
+    let parts = text.split(separator: "/")
+    guard !text.hasPrefix("/"), !parts.contains(".."), let first = parts.first, first != ".fettle" else {
+      throw StageError(
+        "the output '\(output.name)' must lie inside the project", at: context.spec.cell, value: text,
+        remedy: "give a path relative to the project's root, outside .fettle")
+    }
+    let path = context.spec.projectRoot.appending(text)
+    for input in context.spec.inputs where input.path == path || input.path == FilePath(text) {
+      throw StageError(
+        "the output '\(output.name)' is also the input '\(input.name)'", at: context.spec.cell, value: text,
+        remedy: "write to another path")
+    }
+    return path
+  }
+
+  private func take(_ output: AttemptSpec.Output, _ context: StageContext) throws {
+    let path = try place(of: output, context)
+    guard Files.exists(path) else {
+      throw StageError(
+        "the command did not write the output '\(output.name)'", at: context.spec.cell, value: output.path,
+        remedy: "let it write there, or correct 'outputs'")
+    }
+    try TreeCopy.copy(path, to: context.outputPath(output.name))
+  }
+}
+
+/// The environment a command sees besides what its stage declares.
+enum CommandEnvironment {
+  private static let names = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LANG", "LC_ALL", "TZ"]
+
+  static var usual: [String: String] {
+    let all = ProcessInfo.processInfo.environment
+    return Dictionary(uniqueKeysWithValues: names.compactMap { name in all[name].map { (name, $0) } })
+  }
+}
+
+/// Copies files and folders, links followed.
+enum TreeCopy {
+  static func copy(_ from: FilePath, to: FilePath) throws {
+    guard let status = try Files.status(from) else { throw FileError("copy", from, code: ENOENT) }
+    if status.isFolder {
+      try Files.makeFolder(to)
+      for name in try Files.list(from) { try copy(from.appending(name), to: to.appending(name)) }
+      return
+    }
+    guard status.isRegular else {
+      throw StageError("an output must be a file or a folder of files", at: from.display)
+    }
+    let source = try File(reading: from)
+    let target = try File(to, flags: O_WRONLY | O_CREAT | O_TRUNC)
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    var offset = 0
+    while true {
+      let count = try unsafe buffer.withUnsafeMutableBytes { unsafe try source.read(into: $0, at: offset) }
+      if count == 0 { break }
+      try unsafe buffer.withUnsafeBytes {
+        try unsafe target.write(UnsafeRawBufferPointer(rebasing: $0[..<count]), at: offset)
+      }
+      offset += count
+    }
+  }
+}
