@@ -1,0 +1,94 @@
+import Basics
+import Models
+
+/// How to train, under Hugging Face's names (`TrainingArguments`); defaults are its too unless a comment says otherwise.
+package struct TrainerOptions: Sendable, Equatable {
+  /// `gradient_checkpointing`: whether blocks are recomputed, or left to the memory plan.
+  package enum Checkpointing: String, Sendable, CaseIterable {
+    case auto
+    case on = "true"
+    case off = "false"
+  }
+
+  /// `learning_rate`.
+  package var learningRate: Double = 5e-5
+  /// `lr_scheduler_type`.
+  package var scheduler: LearningRateSchedule.Kind = .linear
+  /// `warmup_ratio`: share of all steps; used when `warmupSteps` is 0.
+  package var warmupRatio: Double = 0
+  /// `warmup_steps`.
+  package var warmupSteps = 0
+  /// `num_train_epochs`.
+  package var epochs: Double = 3
+  /// `max_steps`: above 0 it decides instead of `epochs`.
+  package var maxSteps = 0
+  /// `per_device_train_batch_size`: examples of a micro-batch. Default 1 (Hugging Face: 8).
+  package var batchSize = 1
+  /// `gradient_accumulation_steps`: micro-batches of an update.
+  package var accumulationSteps = 1
+  package var weightDecay: Double = 0
+  /// `decay`: `matrices` (as Hugging Face's Trainer) leaves norms and biases alone, `all` decays everything.
+  package var decay: DecayPolicy = .matrices
+  package var adamBeta1: Double = 0.9
+  package var adamBeta2: Double = 0.999
+  package var adamEpsilon: Double = 1e-8
+  /// `max_grad_norm`: 0 turns clipping off.
+  package var maxGradNorm: Double = 1
+  /// Seeds the order of the examples.
+  package var seed: UInt64 = 42
+  /// Whether examples are shuffled in every epoch; rehearsals take them as they come.
+  package var shuffles = true
+  /// `logging_steps`: a metrics row every so many updates. Default 1 (Hugging Face: 500).
+  package var loggingSteps = 1
+  /// `save_steps`: a checkpoint every so many updates; 0: none but at a stop.
+  package var saveSteps = 0
+  /// `eval_steps`: validation loss every so many updates; 0: only at the end.
+  package var evalSteps = 0
+  /// `gradient_checkpointing`.
+  package var gradientCheckpointing: Checkpointing = .auto
+  /// `memory_budget` in bytes for the whole process; nil: none.
+  package var memoryBudget: Int?
+  /// Updates in a row that may be skipped for gradients that are not finite before training gives up.
+  package var maxSkippedSteps = 5
+
+  package init() {}
+
+  /// What the step program takes from the options.
+  package var step: StepOptions {
+    StepOptions(
+      beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay: weightDecay, decay: decay,
+      maxGradNorm: maxGradNorm > 0 ? maxGradNorm : nil)
+  }
+
+  /// Throws for values that no training can have.
+  package func check() throws(TrainingError) {
+    func require(_ holds: Bool, _ key: String, _ value: some Any, _ remedy: String) throws(TrainingError) {
+      if !holds { throw TrainingError("\(key) is out of range", value: "\(value)", remedy: remedy) }
+    }
+    try require(
+      learningRate.isFinite && learningRate >= 0, "learning_rate", learningRate,
+      "use a small positive number such as 2e-5")
+    try require((0...1).contains(warmupRatio), "warmup_ratio", warmupRatio, "use a share between 0 and 1")
+    try require(warmupSteps >= 0, "warmup_steps", warmupSteps, "use 0 or more")
+    try require(
+      epochs.isFinite && (maxSteps > 0 || epochs > 0) && epochs <= 1e6, "num_train_epochs", epochs,
+      "use a positive number")
+    try require(maxSteps <= 1 << 40, "max_steps", maxSteps, "use a smaller number")
+    try require((1...1 << 16).contains(batchSize), "per_device_train_batch_size", batchSize, "use 1 or more")
+    try require(
+      (1...1 << 16).contains(accumulationSteps), "gradient_accumulation_steps", accumulationSteps, "use 1 or more")
+    try require(weightDecay.isFinite && weightDecay >= 0, "weight_decay", weightDecay, "use 0 or more")
+    try require((0..<1).contains(adamBeta1), "adam_beta1", adamBeta1, "use a number in [0, 1)")
+    try require((0..<1).contains(adamBeta2), "adam_beta2", adamBeta2, "use a number in [0, 1)")
+    try require(adamEpsilon.isFinite && adamEpsilon > 0, "adam_epsilon", adamEpsilon, "use a small positive number")
+    try require(maxGradNorm.isFinite && maxGradNorm >= 0, "max_grad_norm", maxGradNorm, "use 0 (off) or more")
+    try require(loggingSteps >= 1, "logging_steps", loggingSteps, "use 1 or more")
+    try require(saveSteps >= 0, "save_steps", saveSteps, "use 0 (only at a stop) or more")
+    try require(evalSteps >= 0, "eval_steps", evalSteps, "use 0 (only at the end) or more")
+    if scheduler == .constant, warmupRatio > 0 || warmupSteps > 0 {
+      throw TrainingError(
+        "lr_scheduler_type constant has no warm-up, yet warmup_ratio or warmup_steps is set",
+        remedy: "use constant_with_warmup, or leave the warm-up out")
+    }
+  }
+}

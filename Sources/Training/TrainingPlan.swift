@@ -1,0 +1,156 @@
+import Basics
+import Models
+import Tensors
+
+/// Everything about a training that is known before anything is allocated: its updates, its programs, its memory.
+package struct TrainingPlan: Sendable {
+  package let config: ModelConfig
+  package let options: TrainerOptions
+  package let schedule: StepSchedule
+  package let workload: Workload
+  /// What each block recomputes.
+  package let recompute: RecomputePass
+  /// Estimated time of a step as a multiple of a step without recomputation.
+  package let slowdown: Double
+  /// The step program of every number of micro-batches that occurs, each for the longest micro-batch.
+  let bounds: [Int: BoundProgram]
+  /// Bytes of the one arena that all programs share.
+  package let arenaBytes: Int
+  package let memory: MemoryTable
+
+  /// The predicted peak of the whole process, in bytes.
+  package var predictedPeak: Int { memory.total }
+
+  package var rates: LearningRateSchedule {
+    LearningRateSchedule(
+      kind: options.scheduler, peak: options.learningRate, warmupSteps: schedule.warmupSteps,
+      totalSteps: schedule.totalSteps)
+  }
+
+  /// In words: "no recomputation", "30 of 30 blocks recomputed".
+  package var description: String {
+    let blocks = recompute.modes.count { $0 == .block }
+    let selective = recompute.modes.count { $0 == .selective }
+    if blocks == 0, selective == 0 { return "no recomputation" }
+    var parts: [String] = []
+    if blocks > 0 { parts.append("\(blocks) of \(recompute.modes.count) blocks recomputed") }
+    if selective > 0 { parts.append("norms and activations of \(selective) blocks recomputed") }
+    return parts.joined(separator: ", ")
+  }
+
+  /// The fastest plan within `options.memoryBudget`.
+  ///
+  /// Throws when the options or the data do not fit the model, or no plan fits the budget; that error names the
+  /// smallest budget that would do.
+  package init(
+    config: ModelConfig, data: any TrainingData, validation: (any TrainingData)? = nil, options: TrainerOptions,
+    overhead: MemoryOverhead = MemoryOverhead()
+  ) throws(TrainingError) {
+    try options.check()
+    let schedule = StepSchedule(examples: data.count, options: options)
+    let workload = try Workload(config: config, data: data, validation: validation, schedule: schedule)
+    let search = PlanSearch(config: config, options: options, workload: workload, overhead: overhead)
+    let choice = try search.fastest()
+    self.config = config
+    self.options = options
+    self.schedule = schedule
+    self.workload = workload
+    recompute = choice.candidate.pass
+    slowdown = choice.candidate.slowdown
+    bounds = choice.bounds
+    arenaBytes = choice.arenaBytes
+    memory = choice.memory
+  }
+
+  package var json: JSON {
+    [
+      "recompute": JSON(description), "slowdown": JSON(slowdown), "steps": JSON(schedule.totalSteps),
+      "warmup_steps": JSON(schedule.warmupSteps), "tokens": JSON(workload.tokens),
+      "longest_micro_batch": JSON(workload.longestMicroBatch), "predicted_peak": JSON(predictedPeak),
+      "memory_budget": options.memoryBudget.map { JSON($0) } ?? .null, "memory": memory.json,
+    ]
+  }
+}
+
+/// A program for the longest micro-batches and where its tensors lie; shorter ones use the same places.
+struct BoundProgram: Sendable {
+  let program: Program
+  let plan: MemoryPlan
+}
+
+/// What there is to compute, counted from the sizes of the examples alone.
+package struct Workload: Sendable, Equatable {
+  /// Tokens of all updates without padding.
+  package private(set) var tokens = 0
+  /// Tokens of all updates as the programs run them, padding included.
+  package private(set) var paddedTokens = 0
+  /// Trained tokens of all updates.
+  package private(set) var targets = 0
+  package private(set) var microBatches = 0
+  /// Tokens of the longest micro-batch, padding included.
+  package private(set) var longestMicroBatch = 0
+  /// Tokens of a validation pass; 0 without validation.
+  package private(set) var validationTokens = 0
+  /// Rows of the rotary tables: the longest segment anywhere.
+  package private(set) var positions = 1
+  /// How many micro-batches an update can have, the largest first.
+  package private(set) var microBatchCounts: [Int] = []
+
+  init(
+    config: ModelConfig, data: any TrainingData, validation: (any TrainingData)?, schedule: StepSchedule
+  ) throws(TrainingError) {
+    guard data.count > 0 else {
+      throw TrainingError("there is nothing to train on", remedy: "check what the stages before this one kept")
+    }
+    try measure(data, config: config, name: "training", needsTargets: true)
+    count(data, schedule)
+    let last = schedule.microBatchesPerEpoch % schedule.accumulationSteps
+    let full = min(schedule.accumulationSteps, schedule.microBatchesPerEpoch)
+    microBatchCounts = last == 0 || last == full ? [full] : [full, last]
+    if let validation, validation.count > 0 {
+      try measure(validation, config: config, name: "validation", needsTargets: false)
+      let longest = (0..<validation.count).map { validation.size(of: $0).tokens }.max() ?? 0
+      validationTokens = MicroBatch.bucket(max(longest, longestMicroBatch))
+    }
+  }
+
+  private mutating func measure(
+    _ data: any TrainingData, config: ModelConfig, name: String, needsTargets: Bool
+  ) throws(TrainingError) {
+    for index in 0..<data.count {
+      let size = data.size(of: index)
+      guard size.tokens > 0 else {
+        throw TrainingError("an example is empty or its parts do not fit together", at: "\(name) example \(index)")
+      }
+      guard size.targets > 0 || !needsTargets else {
+        throw TrainingError(
+          "an example has no token to train", at: "\(name) example \(index)",
+          remedy: "check train_on, the template and max_seq_length")
+      }
+      guard size.longestSegment <= config.maxPositionEmbeddings else {
+        throw TrainingError(
+          "a sequence is longer than the model's \(config.maxPositionEmbeddings) positions",
+          at: "\(name) example \(index)", value: "\(size.longestSegment) tokens", remedy: "lower max_seq_length")
+      }
+      positions = max(positions, size.longestSegment)
+    }
+  }
+
+  private mutating func count(_ data: any TrainingData, _ schedule: StepSchedule) {
+    let sizes = (0..<data.count).map { data.size(of: $0) }
+    var order: [Int] = []
+    for step in 0..<schedule.totalSteps {
+      let place = schedule.place(of: step)
+      if place.update == 0 || order.isEmpty { order = schedule.order(epoch: place.epoch) }
+      for batch in schedule.microBatches(update: place.update, order: order) {
+        let count = batch.reduce(0) { $0 + sizes[$1].tokens }
+        let padded = MicroBatch.bucket(count)
+        tokens += count
+        paddedTokens += padded
+        targets += batch.reduce(0) { $0 + sizes[$1].targets }
+        microBatches += 1
+        longestMicroBatch = max(longestMicroBatch, padded)
+      }
+    }
+  }
+}
