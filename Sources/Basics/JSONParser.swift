@@ -1,7 +1,24 @@
 /// A fault in JSON text, with the byte offset from the start of the text.
 package struct JSONError: FettleError, Equatable {
+  /// What kind of fault it is, for readers that can go on after some.
+  package enum Kind: Sendable, Equatable {
+    /// The structure is broken, or ends too early.
+    case syntax
+    /// The structure stands; a string or key in it is refused.
+    case duplicateKey, text
+    /// Nested too deep.
+    case depth
+  }
+
   package let what: String
   package let offset: Int
+  package let kind: Kind
+
+  package init(what: String, offset: Int, kind: Kind = .syntax) {
+    self.what = what
+    self.offset = offset
+    self.kind = kind
+  }
 
   package var problem: Problem { Problem("JSON: \(what)", at: "byte \(offset)") }
 }
@@ -88,12 +105,12 @@ package struct JSONError: FettleError, Equatable {
     unsafe position < bytes.count ? bytes[position] : nil
   }
 
-  private func error(_ what: String, at offset: Int? = nil) -> JSONError {
-    JSONError(what: what, offset: offset ?? position)
+  private func error(_ what: String, at offset: Int? = nil, _ kind: JSONError.Kind = .syntax) -> JSONError {
+    JSONError(what: what, offset: offset ?? position, kind: kind)
   }
 
   private mutating func value(depth: Int) throws(JSONError) -> JSON {
-    guard depth <= maximumDepth else { throw error("nested deeper than \(maximumDepth) levels") }
+    guard depth <= maximumDepth else { throw error("nested deeper than \(maximumDepth) levels", .depth) }
     skipWhiteSpace()
     switch peek() {
     case nil: throw error("the text ends where a value was expected")
@@ -134,7 +151,9 @@ package struct JSONError: FettleError, Equatable {
       guard skip(UInt8(ascii: ":")) else { throw error("expected ':' after a key, found \(describe(peek()))") }
       let member = try value(depth: depth + 1)
       if isDuplicate(key, among: members, &seen) {
-        if duplicateKeys == .refuse { throw error("duplicate key \"\(Problem.shortened(key))\"", at: start) }
+        if duplicateKeys == .refuse {
+          throw error("duplicate key \"\(Problem.shortened(key))\"", at: start, .duplicateKey)
+        }
         members.removeAll { sameBytes($0.key, key) }
       }
       members.append((key: key, value: member))
@@ -191,12 +210,14 @@ package struct JSONError: FettleError, Equatable {
     let open = position
     position += 1
     let start = position
-    while let byte = peek(), byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { position += 1 }
+    position = unsafe JSONParser.plainEnd(bytes, from: start)
     if peek() == UInt8(ascii: "\"") {
       defer { position += 1 }
       return unsafe try validated(UnsafeBufferPointer(rebasing: bytes[start..<position]), at: start)
     }
-    var buffer = unsafe Array(bytes[start..<position])
+    var buffer: [UInt8] = []
+    buffer.reserveCapacity(2 * (position - start) + 64)
+    unsafe buffer.append(contentsOf: bytes[start..<position])
     while true {
       guard let byte = peek() else { throw error("a string without its closing quote", at: open) }
       position += 1
@@ -206,16 +227,42 @@ package struct JSONError: FettleError, Equatable {
           Result { () throws(JSONError) -> String in unsafe try validated(contents, at: start) }
         }
         return try result.get()
-      case UInt8(ascii: "\\"): try escape(into: &buffer)
-      case 0..<0x20: throw error("a control character in a string must be escaped", at: position - 1)
-      default: buffer.append(byte)
+      case UInt8(ascii: "\\"):
+        try escape(into: &buffer)
+        let run = position
+        position = unsafe JSONParser.plainEnd(bytes, from: run)
+        unsafe buffer.append(contentsOf: bytes[run..<position])
+      default: throw error("a control character in a string must be escaped", at: position - 1, .text)
       }
     }
   }
 
+  /// The first place from `start` on that holds a quote, a backslash or a control character, eight bytes at a time.
+  private static func plainEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+    let raw = UnsafeRawBufferPointer(bytes)
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let highs: UInt64 = 0x8080_8080_8080_8080
+    var index = start
+    while index + 8 <= raw.count {
+      let word = unsafe UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+      let quotes = word ^ (ones &* 0x22)
+      let slashes = word ^ (ones &* 0x5C)
+      let controls = (word &- ones &* 0x20) & ~word
+      let found = (((quotes &- ones) & ~quotes) | ((slashes &- ones) & ~slashes) | controls) & highs
+      if found != 0 { return index + found.trailingZeroBitCount / 8 }
+      index += 8
+    }
+    while index < raw.count {
+      let byte = unsafe raw[index]
+      if byte == 0x22 || byte == 0x5C || byte < 0x20 { break }
+      index += 1
+    }
+    return index
+  }
+
   private func validated(_ contents: UnsafeBufferPointer<UInt8>, at start: Int) throws(JSONError) -> String {
     guard let text = unsafe String(validating: contents, as: UTF8.self) else {
-      throw error("a string that is not valid UTF-8", at: start)
+      throw error("a string that is not valid UTF-8", at: start, .text)
     }
     return text
   }
@@ -234,17 +281,17 @@ package struct JSONError: FettleError, Equatable {
     case UInt8(ascii: "u"):
       var code = try hexadecimal()
       if (0xD800..<0xDC00).contains(code) {
-        guard peek() == UInt8(ascii: "\\") else { throw error("a lone surrogate", at: start) }
+        guard peek() == UInt8(ascii: "\\") else { throw error("a lone surrogate", at: start, .text) }
         position += 1
-        guard peek() == UInt8(ascii: "u") else { throw error("a lone surrogate", at: start) }
+        guard peek() == UInt8(ascii: "u") else { throw error("a lone surrogate", at: start, .text) }
         position += 1
         let low = try hexadecimal()
-        guard (0xDC00..<0xE000).contains(low) else { throw error("a lone surrogate", at: start) }
+        guard (0xDC00..<0xE000).contains(low) else { throw error("a lone surrogate", at: start, .text) }
         code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
       }
-      guard let scalar = Unicode.Scalar(code) else { throw error("a lone surrogate", at: start) }
-      buffer += Array(String(Character(scalar)).utf8)
-    default: throw error("unknown escape '\\\(Character(Unicode.Scalar(byte)))'", at: start)
+      guard let scalar = Unicode.Scalar(code) else { throw error("a lone surrogate", at: start, .text) }
+      UTF8.encode(scalar) { buffer.append($0) }
+    default: throw error("unknown escape '\\\(Character(Unicode.Scalar(byte)))'", at: start, .text)
     }
   }
 

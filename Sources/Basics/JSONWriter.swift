@@ -57,24 +57,40 @@ extension JSON {
       bytes += repeatElement(UInt8(ascii: " "), count: depth * 2)
     }
 
-    private mutating func write(_ text: String) {
-      bytes.append(UInt8(ascii: "\""))
-      for byte in text.utf8 {
-        switch byte {
-        case UInt8(ascii: "\""): bytes += "\\\"".utf8
-        case UInt8(ascii: "\\"): bytes += "\\\\".utf8
-        case 0x0A: bytes += "\\n".utf8
-        case 0x0D: bytes += "\\r".utf8
-        case 0x09: bytes += "\\t".utf8
-        case 0..<0x20:
-          let digits = Array("0123456789abcdef".utf8)
-          bytes += "\\u00".utf8
-          bytes.append(digits[Int(byte >> 4)])
-          bytes.append(digits[Int(byte & 15)])
-        default: bytes.append(byte)
-        }
+    private mutating func write(_ text: String) { JSON.write(text, to: &bytes) }
+  }
+
+  /// Appends `text` as a JSON string, quotes included; only what must be escaped is.
+  package static func write(_ text: String, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "\""))
+    let done: Void? = unsafe text.utf8.withContiguousStorageIfAvailable { unsafe escape($0, into: &bytes) }
+    if done == nil { unsafe Array(text.utf8).withUnsafeBufferPointer { unsafe escape($0, into: &bytes) } }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// Copies runs that need no escape as a whole.
+  private static func escape(_ text: UnsafeBufferPointer<UInt8>, into bytes: inout [UInt8]) {
+    var start = 0
+    for unsafe(index, byte) in unsafe text.enumerated() {
+      guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+      unsafe bytes.append(contentsOf: text[start..<index])
+      start = index + 1
+      switch byte {
+      case UInt8(ascii: "\""): bytes += "\\\"".utf8
+      case UInt8(ascii: "\\"): bytes += "\\\\".utf8
+      case 0x0A: bytes += "\\n".utf8
+      case 0x0D: bytes += "\\r".utf8
+      case 0x09: bytes += "\\t".utf8
+      default:
+        bytes += "\\u00".utf8
+        bytes.append(hexadecimalDigit(byte >> 4))
+        bytes.append(hexadecimalDigit(byte & 15))
       }
-      bytes.append(UInt8(ascii: "\""))
     }
+    unsafe bytes.append(contentsOf: text[start...])
+  }
+
+  private static func hexadecimalDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
   }
 }
