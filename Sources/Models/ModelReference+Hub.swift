@@ -106,14 +106,20 @@ extension ModelReference.HubModel {
     let log = folder.appending(name + ".log")
     defer { for path in [headers, log] { try? Files.remove(path) } }
     let program = ModelReferenceProgram(arguments: [
-      "curl", "--silent", "--show-error", "--location", "--fail", "--continue-at", "-", "--retry", "3",
+      "curl", "--silent", "--show-error", "--location", "--fail", "--continue-at", "-",
       "--connect-timeout", "30", "--speed-limit", "1", "--speed-time", "60", "--proto", "=https,http",
       "--dump-header", headers, "--output", partial, FilePath(address(name)),
     ])
-    let outcome = try program.run(log: log, seconds: Self.seconds) {
-      let size = ((try? Files.status(partial)) ?? nil)?.size ?? 0
-      return progress?(ProgressEvent(unit: "byte", done: size, total: Self.facts(headers).size)) != .stop
-    }
+    var outcome: ModelReferenceProgram.Outcome
+    var before: Int
+    repeat {
+      before = Self.size(partial)
+      outcome = try program.run(log: log, seconds: Self.seconds) {
+        let event = ProgressEvent(unit: "byte", done: Self.size(partial), total: Self.facts(headers).size)
+        return progress?(event) != .stop
+      }
+      // A transfer that broke after it got further goes on at once.
+    } while outcome.isBroken && Self.size(partial) > before
     let facts = Self.facts(headers)
     switch outcome {
     case .absent:
@@ -134,6 +140,8 @@ extension ModelReference.HubModel {
     try accept(partial, as: target, facts)
     return true
   }
+
+  private static func size(_ path: FilePath) -> Int { ((try? Files.status(path)) ?? nil)?.size ?? 0 }
 
   /// Gives the fetched file its name once its size (and its digest, where the hub tells it) is right.
   private func accept(_ partial: FilePath, as target: FilePath, _ facts: Facts) throws {
@@ -194,5 +202,12 @@ extension ModelReference.HubModel {
       }
     }
     return facts
+  }
+}
+
+extension ModelReferenceProgram.Outcome {
+  /// Whether curl's transfer broke off in the middle: a partial file, a time-out, a reset connection.
+  fileprivate var isBroken: Bool {
+    if case .ended(let status, _) = self { [18, 28, 55, 56, 92].contains(status) } else { false }
   }
 }

@@ -38,7 +38,7 @@ struct ModelReferenceProgram {
     var process: pid_t = 0
     var list: [UnsafeMutablePointer<CChar>?] =
       unsafe arguments.map { unsafe $0.withCString { unsafe strdup($0) } } + [nil]
-    defer { for unsafeitem in unsafe list { unsafe free(item) } }
+    defer { unsafe list.forEach { unsafe free($0) } }
     let name = arguments.first?.display ?? ""
     let code = unsafe posix_spawnp(&process, name, &actions, &attributes, &list, environ)
     if code == ENOENT || code == EACCES { return .absent }
