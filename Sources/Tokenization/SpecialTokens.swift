@@ -68,35 +68,30 @@ struct AddedTokenTrie: Sendable {
     let taken: Range<Int>
   }
 
-  /// Walks over `range` of `text`: every found token, and every stretch of text between them, in order.
+  /// Walks over `range`: every found token, and every stretch of text between them, in order.
   ///
-  /// `allowed` says whether a control token may stand at a range of `text`.
-  func walk<E: Error>(
-    _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>,
-    allowed: (Range<Int>) -> Bool, between: (Range<Int>) throws(E) -> Void, found: (Match) throws(E) -> Void
-  ) throws(E) {
+  /// Control tokens are found where `allowed` has all of their bytes.
+  func walk(
+    _ view: TextView, _ range: Range<Int>, allowed: AllowedRanges,
+    between: (Range<Int>) throws(TokenizerError) -> Void, found: (Match) throws(TokenizerError) -> Void
+  ) throws(TokenizerError) {
+    if isEmpty {
+      if !range.isEmpty { try between(range) }
+      return
+    }
     var open = range.lowerBound
     var position = range.lowerBound
-    while position < range.upperBound {
-      guard unsafe begins[Int(text[position])] else {
-        position += 1
-        continue
-      }
-      guard let (token, end) = unsafe longest(text, position, range, open: open, allowed: allowed) else {
+    while true {
+      position = nextBeginning(view, position, range.upperBound)
+      guard position < range.upperBound else { break }
+      guard let (token, end) = longest(view, position, range.upperBound, allowed) else {
         position += 1
         continue
       }
       let own = position..<end
       position = end
-      if token.singleWord, unsafe touchesWord(text, own, in: range) { continue }
-      var taken = own
-      if token.stripsLeft {
-        let start = unsafe max(open, Unicode8.spaceStart(text, before: own.lowerBound, from: range.lowerBound))
-        taken = start..<taken.upperBound
-      }
-      if token.stripsRight {
-        taken = taken.lowerBound..<(unsafe Unicode8.spaceEnd(text, from: own.upperBound, to: range.upperBound))
-      }
+      if token.singleWord, touchesWord(view, own, in: range) { continue }
+      let taken = stripped(own, token, view, from: open, in: range)
       if open < taken.lowerBound { try between(open..<taken.lowerBound) }
       try found(Match(token: token, own: own, taken: taken))
       open = taken.upperBound
@@ -105,33 +100,53 @@ struct AddedTokenTrie: Sendable {
     if open < range.upperBound { try between(open..<range.upperBound) }
   }
 
+  /// The next place at or behind `start` where a token's first byte stands.
+  private func nextBeginning(_ view: TextView, _ start: Int, _ end: Int) -> Int {
+    unsafe begins.withUnsafeBufferPointer { begins in
+      var position = start
+      while position < end, unsafe !begins[Int(view.bytes[position])] { position += 1 }
+      return position
+    }
+  }
+
   /// The longest permitted token that begins at `position`, with its end.
   private func longest(
-    _ text: UnsafeBufferPointer<UInt8>, _ position: Int, _ range: Range<Int>, open: Int,
-    allowed: (Range<Int>) -> Bool
+    _ view: TextView, _ position: Int, _ end: Int, _ allowed: AllowedRanges
   ) -> (AddedToken, Int)? {
     var node: UInt32 = 0
     var best: (AddedToken, Int)?
     var index = position
-    while index < range.upperBound {
-      guard let next = unsafe edges[UInt64(node) << 8 | UInt64(text[index])] else { break }
+    while index < end {
+      guard let next = unsafe edges[UInt64(node) << 8 | UInt64(view.bytes[index])] else { break }
       node = next
       index += 1
       let token = ends[Int(node)]
-      if token >= 0, !tokens[Int(token)].isControl || allowed(position..<index) {
+      guard token >= 0 else { continue }
+      if !tokens[Int(token)].isControl || allowed.contains(view.start(position), view.end(index - 1)) {
         best = (tokens[Int(token)], index)
       }
     }
     return best
   }
 
-  private func touchesWord(_ text: UnsafeBufferPointer<UInt8>, _ own: Range<Int>, in range: Range<Int>) -> Bool {
+  /// A token's bytes with the white space that its flags take along.
+  private func stripped(
+    _ own: Range<Int>, _ token: AddedToken, _ view: TextView, from open: Int, in range: Range<Int>
+  ) -> Range<Int> {
+    var start = own.lowerBound
+    var end = own.upperBound
+    if token.stripsLeft { start = unsafe Unicode8.spaceStart(view.bytes, before: start, from: open) }
+    if token.stripsRight { end = unsafe Unicode8.spaceEnd(view.bytes, from: end, to: range.upperBound) }
+    return start..<end
+  }
+
+  private func touchesWord(_ view: TextView, _ own: Range<Int>, in range: Range<Int>) -> Bool {
     if own.lowerBound > range.lowerBound {
-      let before = unsafe Unicode8.scalar(text, before: own.lowerBound, from: range.lowerBound)
+      let before = unsafe Unicode8.scalar(view.bytes, before: own.lowerBound, from: range.lowerBound)
       if Unicode8.isWord(before) { return true }
     }
     if own.upperBound < range.upperBound {
-      let after = unsafe Unicode8.scalar(text, at: own.upperBound, to: range.upperBound)
+      let after = unsafe Unicode8.scalar(view.bytes, at: own.upperBound, to: range.upperBound)
       if Unicode8.isWord(after.scalar) { return true }
     }
     return false

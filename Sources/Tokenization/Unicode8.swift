@@ -42,6 +42,24 @@ enum Unicode8 {
     return (invalid, 1)
   }
 
+  /// Where the first byte of `range` that is part of no valid character stands; nil: the text is valid UTF-8.
+  static func firstInvalid(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Int? {
+    let raw = UnsafeRawBufferPointer(text)
+    var index = range.lowerBound
+    while index < range.upperBound {
+      if index + 8 <= range.upperBound,
+        unsafe raw.loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+      {
+        index += 8
+        continue
+      }
+      let next = unsafe scalar(text, at: index, to: range.upperBound)
+      if next.scalar == invalid { return index }
+      index += next.length
+    }
+    return nil
+  }
+
   /// The scalar that ends before `index` (which lies behind `start`).
   static func scalar(_ text: UnsafeBufferPointer<UInt8>, before index: Int, from start: Int) -> UInt32 {
     unsafe text[scalarStart(text, before: index, from: start)] < 0x80
@@ -121,6 +139,7 @@ enum Unicode8 {
   enum Category {
     static let letter: UInt32 = 0b11_1110
     static let mark: UInt32 = 0b1_1100_0000
+    static let nonSpacingMark: UInt32 = 0b0_0100_0000
     static let number: UInt32 = 0b1110 << 8
     static let connector: UInt32 = 1 << 12
     static let punctuation: UInt32 = 0b111_1111 << 12
