@@ -24,6 +24,11 @@ package struct YAMLMember: Sendable {
   package let key: YAMLNode
   package let value: YAMLNode
 
+  package init(key: YAMLNode, value: YAMLNode) {
+    self.key = key
+    self.value = value
+  }
+
   /// The key's text.
   package var name: String { key.text ?? "" }
 }
@@ -36,6 +41,12 @@ package struct YAMLScalar: Sendable {
   package let isPlain: Bool
   /// The typed value: null, a boolean, a number or a string.
   package let value: JSON
+
+  package init(text: String, isPlain: Bool, value: JSON) {
+    self.text = text
+    self.isPlain = isPlain
+    self.value = value
+  }
 }
 
 extension YAMLNode {

@@ -42,4 +42,7 @@ package struct KeyTable: Sendable {
 
   /// The key of exactly this name, compared by bytes.
   package subscript(name: String) -> Key? { places[Array(name.utf8)].map { keys[$0] } }
+
+  /// The place in `keys` of the key of exactly this name.
+  package func place(of name: String) -> Int? { places[Array(name.utf8)] }
 }

@@ -17,8 +17,6 @@ package indirect enum ValueType: Sendable {
   case size(ClosedRange<Int>)
   /// "12h" or a number of seconds; canonical form: seconds.
   case duration
-  /// A file or folder; a reference whose content is identity.
-  case path
   /// A path or glob, or a list of them; canonical form: a list. References whose content is identity.
   case paths
   /// A model reference of some role; a reference whose content is identity.

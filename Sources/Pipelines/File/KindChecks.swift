@@ -1,0 +1,45 @@
+import Basics
+
+/// What no single key can show: settings of one stage that do not go together.
+struct KindChecks {
+  let declaration: StageDeclaration
+  let faults: FaultList
+
+  func check(_ with: JSON.Object) {
+    switch declaration.kind.name {
+    case "finetune":
+      if let ratio = with["warmup_ratio"]?.double, ratio > 0, let steps = with["warmup_steps"]?.int, steps > 0 {
+        note("warmup_steps", "'warmup_ratio' and 'warmup_steps' are both set", "keep one of them")
+      }
+    case "clean":
+      for item in declaration.with["steps"]?.items ?? [] { checkBounds(item["drop_if"]) }
+    case "command":
+      for member in declaration.with["env"]?.members ?? [] where !StageNames.isVariable(member.name) {
+        faults.note(
+          member.key, "a variable of the environment cannot be named '\(Problem.shortened(member.name))'",
+          remedy: "use letters, digits and '_', no digit first")
+      }
+      let inputs = Set(declaration.inputs.map(\.name))
+      for output in declaration.outputs where inputs.contains(output.name) {
+        faults.note(
+          declaration.position, "'\(output.name)' is both an input and an output of '\(declaration.name)'",
+          remedy: "give them two names: both become variables of the shell")
+      }
+    default: break
+    }
+  }
+
+  private func checkBounds(_ node: YAMLNode?) {
+    for measure in ["chars", "words", "turns"] {
+      guard let low = node?["\(measure)_below"]?.scalar?.value.int, let above = node?["\(measure)_above"],
+        let high = above.scalar?.value.int, low > high
+      else { continue }
+      faults.note(above, "no row has between \(low) and \(high) \(measure)", remedy: "raise '\(measure)_above'")
+    }
+  }
+
+  private func note(_ key: String, _ what: String, _ remedy: String) {
+    let node = declaration.with[key] ?? declaration.with
+    faults.note(node.position, what, text: declaration.with[key]?.excerpt, remedy: remedy)
+  }
+}
