@@ -4,8 +4,13 @@ import Store
 /// A failure while planning or running a pipeline.
 package struct RunError: FettleError {
   package var problem: Problem
+  /// Whether another run holds the project: exit code 4.
+  package let isBusy: Bool
 
-  package init(_ problem: Problem) { self.problem = problem }
+  package init(_ problem: Problem, isBusy: Bool = false) {
+    self.problem = problem
+    self.isBusy = isBusy
+  }
 
   package init(_ what: String, at place: String? = nil, value: String? = nil, remedy: String? = nil) {
     self.init(Problem(what, at: place, value: value, remedy: remedy))
@@ -14,5 +19,8 @@ package struct RunError: FettleError {
 
 /// Runs what may fail with any room's error and gives its failure as the runner's own.
 func running<T>(_ body: () throws -> T) throws(RunError) -> T {
-  do { return try body() } catch { throw RunError(Basics.problem(of: error)) }
+  do { return try body() } catch {
+    if let known = error as? RunError { throw known }
+    throw RunError(Basics.problem(of: error))
+  }
 }

@@ -90,6 +90,11 @@ package final class ObjectStore {
     return try restore(digest) ? .sound : state
   }
 
+  /// Copies an object to a place of the user's, writable.
+  package func copyOut(_ object: FilePath, to place: FilePath) throws(StoreError) {
+    try storing { () throws(FileError) in try Publishing.copyTree(object, to: place) }
+  }
+
   /// The digests of all objects known, for a thorough check of the store.
   package func known() throws(StoreError) -> [Digest] {
     var digests: [Digest] = []

@@ -1,8 +1,10 @@
 import Foundation
 
-/// Calls of Linux that take a variable number of arguments, which Swift does not import.
+/// Calls of Linux that Swift does not import: with a variable number of arguments, or GNU's own.
 enum SystemCall {
   private typealias ProcessControl = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
+  private typealias Pipe = @convention(c) (UnsafeMutablePointer<Int32>, Int32) -> Int32
+  private typealias AddFolder = @convention(c) (UnsafeMutableRawPointer, UnsafePointer<CChar>) -> Int32
   private typealias General = @convention(c) (Int, Int, Int, Int) -> Int
 
   /// Has the kernel send `signal` to this process when the thread that started it ends.
@@ -10,6 +12,24 @@ enum SystemCall {
     guard let symbol = unsafe dlsym(nil, "prctl") else { return }
     let call = unsafe unsafeBitCast(symbol, to: ProcessControl.self)
     _ = call(1, UInt(signal), 0, 0, 0)  // PR_SET_PDEATHSIG
+  }
+
+  /// Both ends of a pipe (to read, to write), closed on exec, not blocking where wanted.
+  static func makePipe(blocking: Bool) -> (read: Int32, write: Int32)? {
+    guard let symbol = unsafe dlsym(nil, "pipe2") else { return nil }
+    let call = unsafe unsafeBitCast(symbol, to: Pipe.self)
+    var ends: [Int32] = [-1, -1]
+    let code = unsafe ends.withUnsafeMutableBufferPointer { buffer in
+      unsafe buffer.baseAddress.map { unsafe call($0, O_CLOEXEC | (blocking ? 0 : O_NONBLOCK)) } ?? -1
+    }
+    return code == 0 ? (read: ends[0], write: ends[1]) : nil
+  }
+
+  /// Has a spawned program begin in `folder`.
+  static func addFolder(_ actions: inout posix_spawn_file_actions_t, _ folder: UnsafePointer<CChar>) -> Int32 {
+    guard let symbol = unsafe dlsym(nil, "posix_spawn_file_actions_addchdir_np") else { return ENOSYS }
+    let call = unsafe unsafeBitCast(symbol, to: AddFolder.self)
+    return unsafe withUnsafeMutablePointer(to: &actions) { unsafe call(UnsafeMutableRawPointer($0), folder) }
   }
 
   /// A descriptor that becomes readable when the process ends; nil where the kernel has none.

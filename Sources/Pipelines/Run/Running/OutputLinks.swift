@@ -1,0 +1,68 @@
+import Basics
+import Foundation
+import Store
+
+/// The links in `out/PIPELINE/STAGE/` that lead people to the newest outputs.
+struct OutputLinks {
+  let pipeline: Pipeline
+  let project: Project
+  let objects: ObjectStore
+
+  /// Points a cell's links at its outputs, and puts a command's files back where it declares them if they are gone.
+  func point(_ cell: StageCell, to outputs: [OutputRecord]) throws {
+    let folder = folder(of: cell)
+    for output in outputs {
+      let target = objects.path(output.digest)
+      try point(folder.appending(PlainName.of(output.name)), to: target)
+      if let path = cell.outputs.first(where: { sameBytes($0.name, output.name) })?.path {
+        try putBack(target, at: project.root.appending(path))
+      }
+    }
+  }
+
+  /// `out/PIPELINE/STAGE`, and below it a folder for each point of a matrix.
+  func folder(of cell: StageCell) -> FilePath {
+    let stage = project.root.appending("out").appending(PlainName.of(pipeline.name))
+      .appending(PlainName.of(cell.stage))
+    guard cell.id.utf8.count > cell.stage.utf8.count + 2 else { return stage }
+    let point = String(decoding: cell.id.utf8.dropFirst(cell.stage.utf8.count + 1).dropLast(), as: UTF8.self)
+    return stage.appending(PlainName.of(point))
+  }
+
+  private func point(_ link: FilePath, to target: FilePath) throws {
+    let text = relative(target, from: link.parent)
+    if let status = try Files.status(link, followLinks: false) {
+      guard status.isLink else {
+        throw RunError(
+          "a file of yours lies where the link to a result belongs", at: link.display, remedy: "move it away")
+      }
+      if OutputLinks.destination(of: link) == text { return }
+    }
+    try Files.makeFolder(link.parent)
+    let fresh = link.parent.appending(".link-\(UInt64.random(in: 0...UInt64.max))")
+    let code = unsafe text.withCString { target in unsafe fresh.withCString { unsafe symlink(target, $0) } }
+    guard code == 0 else { throw FileError("make the link", link) }
+    try Files.rename(fresh, to: link)
+  }
+
+  private func putBack(_ object: FilePath, at place: FilePath) throws {
+    guard try Files.status(place, followLinks: false) == nil else { return }
+    try Files.makeFolder(place.parent)
+    let fresh = place.parent.appending(".fettle-\(UInt64.random(in: 0...UInt64.max))")
+    try objects.copyOut(object, to: fresh)
+    try Files.rename(fresh, to: place)
+  }
+
+  /// `target` as seen from `folder`; both lie below the root.
+  private func relative(_ target: FilePath, from folder: FilePath) -> FilePath {
+    let up = project.relative(folder).bytes.split(separator: UInt8(ascii: "/")).count
+    let steps = repeatElement(Array("../".utf8), count: up).flatMap { $0 }
+    return FilePath(bytes: steps + project.relative(target).bytes)
+  }
+
+  static func destination(of link: FilePath) -> FilePath? {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = unsafe link.withCString { unsafe readlink($0, &buffer, buffer.count) }
+    return count > 0 ? FilePath(bytes: buffer[..<count].map { UInt8(bitPattern: $0) }) : nil
+  }
+}

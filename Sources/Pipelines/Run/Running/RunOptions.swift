@@ -1,0 +1,53 @@
+import Basics
+import Store
+
+/// How a run is to go.
+package struct RunOptions: Sendable {
+  package var selection: Selection
+  /// Whether to wait while another run holds the project; otherwise it fails at once.
+  package var waits: Bool
+  /// The command line, told to whoever finds the project busy.
+  package var command: String
+  /// The pipeline file as it was named.
+  package var file: FilePath?
+  /// Seconds before the n-th retry, n from 1.
+  package var backoff: @Sendable (Int) -> Double
+
+  package init(
+    selection: Selection = Selection(), waits: Bool = true, command: String = "fettle run", file: FilePath? = nil,
+    backoff: @escaping @Sendable (Int) -> Double = { min(30, Double(1 << min($0 - 1, 5))) }
+  ) {
+    self.selection = selection
+    self.waits = waits
+    self.command = command
+    self.file = file
+    self.backoff = backoff
+  }
+}
+
+/// What a run tells while it goes.
+package enum RunEvent: Sendable {
+  /// Another run holds the project.
+  case waiting(RunLock.Holder?)
+  case began(run: Int, cells: Int)
+  /// An attempt at a cell begins; `number` from 1, `of` the most there may be.
+  case started(StageCell, reason: String, number: Int, of: Int, log: FilePath)
+  case progress(StageCell, ProgressEvent)
+  case note(StageCell, String)
+  /// An attempt failed and another one follows after a pause.
+  case retrying(StageCell, Problem, after: Double)
+  /// The cell's part in this run is over.
+  case ended(StageCell, CellRecord, Problem?)
+  /// A request to stop was passed on.
+  case stopping(at: StageCell?)
+  /// Something worth knowing that concerns no cell.
+  case message(String)
+}
+
+/// How a run ended.
+package struct RunSummary: Sendable {
+  package let run: Int
+  /// 0 done, 1 a stage failed, 3 a gate refused, 130 interrupted.
+  package let exitCode: Int
+  package let cells: [CellRecord]
+}

@@ -1,0 +1,82 @@
+import Basics
+import Foundation
+import Store
+
+/// Runs a pipeline: what is known is taken from the cache, the rest runs in processes of its own, and every success is
+/// recorded in one step once its bytes are durable.
+///
+/// Attempts end with the thread that starts them: call `run` on the main thread.
+package final class Runner {
+  let pipeline: Pipeline
+  let project: Project
+  let options: RunOptions
+  let hooks: RunHooks
+  let launcher: any AttemptLauncher
+  let stop: StopRequests
+  let report: (RunEvent) -> Void
+
+  package init(
+    pipeline: Pipeline, project: Project, options: RunOptions, hooks: RunHooks = RunHooks(),
+    launcher: any AttemptLauncher, stop: StopRequests = .signals, report: @escaping (RunEvent) -> Void = { _ in }
+  ) {
+    self.pipeline = pipeline
+    self.project = project
+    self.options = options
+    self.hooks = hooks
+    self.launcher = launcher
+    self.stop = stop
+    self.report = report
+  }
+
+  /// What a run would do now; changes nothing, needs no lock, works without a cache.
+  package func plan() throws(RunError) -> Plan {
+    try running {
+      let ledger = try Ledger(reading: project.cache)
+      let cache = FileDigestCache(ledger?.database, root: project.root)
+      return try planner(ledger, cache).plan()
+    }
+  }
+
+  /// Runs the pipeline. Throws only where the run itself can not go on; what stages do is in the summary.
+  package func run() throws(RunError) -> RunSummary {
+    guard let lock = try takeLock() else { return RunSummary(run: 0, exitCode: 130, cells: []) }
+    defer { withExtendedLifetime(lock) {} }
+    return try running {
+      let ledger = try Ledger(project.cache)
+      CommitPoint.reached("run.opened")
+      try Recovery(ledger: ledger, project: project).cleanUp()
+      CommitPoint.reached("run.recovered")
+      let cache = FileDigestCache(ledger.database, root: project.root)
+      let planner = try planner(ledger, cache)
+      let pass = try RunPass(self, ledger: ledger, planner: planner)
+      let summary = try pass.go()
+      // The digests only save time; a full disk must not spoil a finished run.
+      try? cache.save()
+      return summary
+    }
+  }
+
+  private func planner(_ ledger: Ledger?, _ cache: FileDigestCache) throws(RunError) -> Planner {
+    try Planner(
+      pipeline: pipeline, project: project, selection: options.selection, hooks: hooks, ledger: ledger, cache: cache)
+  }
+
+  /// Nil when the wait was interrupted.
+  private func takeLock() throws(RunError) -> RunLock? {
+    let path = project.cache.lock
+    var told: RunLock.Holder?
+    var hasTold = false
+    while true {
+      if let lock = try running({ try RunLock.take(path, command: options.command) }) { return lock }
+      guard options.waits else { throw RunError(RunLock.busy(path).problem, isBusy: true) }
+      let holder = RunLock.holder(path)
+      if !hasTold || holder != told {
+        report(.waiting(holder))
+        (hasTold, told) = (true, holder)
+      }
+      var descriptor = pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0)
+      _ = unsafe poll(&descriptor, 1, 200)
+      if stop.count > 0 { return nil }
+    }
+  }
+}
