@@ -40,7 +40,8 @@ struct DecoderEmitter {
     var full = name
     if let block { full = "block\(block).\(full)" }
     if let microBatch { full = "batch\(microBatch).\(full)" }
-    return program.view(program.add(TensorSpec(name: full, dtype: dtype, rows: rows, columns: columns, role: role)))
+    let id = program.add(TensorSpec(name: full, dtype: dtype, rows: rows, columns: columns, role: role))
+    return program.view(id)
   }
 
   func weight(_ index: Int) -> TensorView { program.view(parameters.tensors[index].weight) }

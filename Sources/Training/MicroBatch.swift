@@ -23,11 +23,11 @@ package struct MicroBatch: Sendable, Equatable {
     pad(to: MicroBatch.bucket(tokenCount))
   }
 
-  /// Tokens that a micro-batch of `count` tokens is rounded up to, so that few shapes exist: steps of a sixteenth, at
-  /// least 8.
+  /// Tokens that a micro-batch of `count` tokens is rounded up to, so that few shapes exist: in steps of 8 for up to
+  /// 256 tokens, beyond that by at most a sixteenth.
   package static func bucket(_ count: Int) -> Int {
     var step = 8
-    while step * 16 <= count - 1, step < 1024 { step *= 2 }
+    while step * 32 <= count - 1, step < 1024 { step *= 2 }
     return max(1, (count + step - 1) / step) * step
   }
 
