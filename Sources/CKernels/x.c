@@ -1,1 +1,0 @@
-int fettle_x(void){return 0;}

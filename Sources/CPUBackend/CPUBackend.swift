@@ -1,0 +1,66 @@
+import Basics
+import Foundation
+import Synchronization
+import Tensors
+
+/// Runs programs on the processor: matrix products by OpenBLAS on fixed slabs, everything else by `CKernels`, all on
+/// one pool of threads.
+///
+/// The same program on the same machine with the same number of threads gives the same bits, every run.
+package final class CPUBackend: Backend {
+  package let name = "cpu"
+  private let machine: CPUMachine
+
+  /// A backend of `threads` threads, the calling one included.
+  package init(threads: Int = CPUBackend.availableCores) {
+    machine = CPUMachine(threads: min(max(1, threads), 1024))
+  }
+
+  /// Processors this process may run on.
+  package static var availableCores: Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
+
+  package var threads: Int { machine.pool.threads }
+
+  /// The kernels that matrix products run with, as OpenBLAS names them ("Haswell", "SkylakeX").
+  package var productKernels: String { BLASKernels.chosen.name }
+
+  /// While on, seconds and counts are kept for each operation's name.
+  package var isProfiling: Bool {
+    get { machine.profile.isOn.load(ordering: .relaxed) }
+    set { machine.profile.isOn.store(newValue, ordering: .relaxed) }
+  }
+
+  /// What was measured since the last `clearProfile`, longest first.
+  package var profile: [OperationTime] { machine.profile.entries }
+
+  package func clearProfile() { machine.profile.clear() }
+
+  package func makeArena(bytes: Int) throws(TensorError) -> any ArenaMemory { try Arena(bytes: bytes) }
+
+  package func load(
+    _ program: Program, plan: MemoryPlan, in arena: any ArenaMemory
+  ) throws(TensorError) -> any LoadedProgram {
+    guard let arena = arena as? Arena else {
+      throw TensorError(Problem("the arena belongs to another backend"))
+    }
+    guard arena.bytes >= plan.arenaBytes else {
+      throw TensorError(
+        Problem("the arena is smaller than the plan", value: "\(arena.bytes) of \(plan.arenaBytes) bytes"))
+    }
+    return try CPUProgram(program, plan: plan, arena: arena, machine: machine)
+  }
+}
+
+/// What the programs of one backend share. One program runs at a time.
+final class CPUMachine: Sendable {
+  let pool: WorkerPool
+  let scratch: Scratch
+  let profile = OperationProfile()
+  let running = Mutex(())
+
+  init(threads: Int) {
+    _ = BLASKernels.chosen
+    pool = WorkerPool(threads: threads)
+    scratch = Scratch(threads: pool.threads)
+  }
+}

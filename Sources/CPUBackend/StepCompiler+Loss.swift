@@ -1,0 +1,130 @@
+import CKernels
+import Foundation
+import Tensors
+
+/// The head: cross-entropy for training, log-probabilities for scoring.
+extension StepCompiler {
+  mutating func linearCrossEntropy(_ o: CrossEntropyOperands) throws(TensorError) -> Step.Body {
+    let hidden = try resolver.floats(o.hidden, "hidden")
+    let weight = try resolver.floats(o.weight, "weight", columns: hidden.columns)
+    let targets = try resolver.integers(o.targets, "targets", rows: hidden.rows)
+    let loss = try resolver.doubles(o.loss, "loss", rows: 1)
+    let logits = try resolver.floats(o.logits, "logits", columns: weight.rows)
+    let gathered = try resolver.floats(o.gathered, "gathered", rows: logits.rows, columns: hidden.columns)
+    try resolver.require(logits.rows > 0 || hidden.rows == 0, "logits must have rows", "0")
+    try resolver.requireApart(o.logits, "logits", from: [o.hidden, o.weight, o.gathered])
+    var hiddenGradient: Matrix<Float>?
+    var weightGradient: Matrix<Float>?
+    if let view = o.hiddenGradient {
+      hiddenGradient = try resolver.floats(view, "hiddenGradient", rows: hidden.rows, columns: hidden.columns)
+      try resolver.requireApart(view, "hiddenGradient", from: [o.hidden, o.weight, o.logits, o.gathered])
+    }
+    if let view = o.weightGradient {
+      weightGradient = try resolver.floats(view, "weightGradient", rows: weight.rows, columns: weight.columns)
+      try resolver.requireApart(view, "weightGradient", from: [o.hidden, o.weight, o.logits, o.gathered])
+    }
+    // Rows with a target in order, then the losses of a chunk.
+    let list = MemoryLayout<Int32>.stride * hidden.rows
+    let losses = (list + 15) / 16 * 16
+    reserve(shared: losses + MemoryLayout<Double>.stride * logits.rows)
+    let head = CrossEntropy(
+      hidden: hidden, weight: weight, targets: targets, logits: logits, gathered: gathered,
+      hiddenGradient: hiddenGradient, weightGradient: weightGradient, logitScale: o.logitScale, pool: pool)
+    let place = resolver.place
+    return { [scratch] (scalars: StepScalars) throws(TensorError) in
+      try checkIndices(targets, "target", below: weight.rows, negative: .only(ignoredTarget), place)
+      let memory = unsafe scratch.shared(as: UInt8.self)
+      let sum = unsafe head.run(
+        rows: UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Int32.self),
+        losses: UnsafeMutableRawPointer(memory + losses).assumingMemoryBound(to: Double.self),
+        inverseCount: scalars.inverseTargetCount)
+      loss[0] += sum * scalars.inverseTargetCount
+    }
+  }
+
+  mutating func scoreTargets(
+    _ logits: TensorView, _ targets: TensorView, _ logProbability: TensorView, _ best: TensorView
+  ) throws(TensorError) -> Step.Body {
+    let values = try resolver.floats(logits, "logits")
+    try resolver.require(values.columns > 0, "logits must have columns", "0")
+    let aims = try resolver.integers(targets, "targets", rows: values.rows)
+    let scores = try resolver.doubles(logProbability, "logProbability", rows: values.rows)
+    let winners = try resolver.integers(best, "best", rows: values.rows)
+    let place = resolver.place
+    return { [pool] (_: StepScalars) throws(TensorError) in
+      try checkIndices(aims, "target", below: values.columns, negative: .only(ignoredTarget), place)
+      pool.run(values.rows) { row, _ in
+        var winner: Int32 = 0
+        scores[row] = unsafe ck_score(values.columns, values.row(row), Int(aims[row]), &winner)
+        winners[row] = winner
+      }
+    }
+  }
+}
+
+/// Linear head and cross-entropy over the rows that have a target, `logits.rows` at a time.
+struct CrossEntropy {
+  let hidden: Matrix<Float>
+  let weight: Matrix<Float>
+  let targets: Matrix<Int32>
+  let logits: Matrix<Float>
+  let gathered: Matrix<Float>
+  let hiddenGradient: Matrix<Float>?
+  let weightGradient: Matrix<Float>?
+  let logitScale: Float
+  let pool: WorkerPool
+
+  /// The sum of losses in f64, row by row; fills the gradients. `rows` has room for every row of hidden, `losses` for
+  /// every row of logits.
+  func run(
+    rows: UnsafeMutablePointer<Int32>, losses: UnsafeMutablePointer<Double>, inverseCount: Double
+  ) -> Double {
+    var count = 0
+    for row in 0..<hidden.rows where targets[row] >= 0 {
+      unsafe rows[count] = Int32(row)
+      count += 1
+    }
+    if let hiddenGradient {
+      for row in 0..<hidden.rows where targets[row] < 0 {
+        unsafe memset(hiddenGradient.row(row), 0, hidden.columns * MemoryLayout<Float>.size)
+      }
+    }
+    var sum = 0.0
+    var start = 0
+    while start < count {
+      let size = min(logits.rows, count - start)
+      unsafe chunk(rows + start, size, losses, inverseCount)
+      for row in 0..<size { unsafe sum += losses[row] }
+      start += size
+    }
+    return sum
+  }
+
+  private func chunk(
+    _ rows: UnsafeMutablePointer<Int32>, _ size: Int, _ losses: UnsafeMutablePointer<Double>, _ inverseCount: Double
+  ) {
+    let x = gathered.rows(0..<size)
+    let y = logits.rows(0..<size)
+    let bytes = hidden.columns * MemoryLayout<Float>.size
+    pool.pieces(size, of: StepCompiler.rowsOfTask) { [hidden] range, _ in
+      for row in range { unsafe memcpy(x.row(row), hidden.row(Int(rows[row])), bytes) }
+    }
+    pool.compute(Product(a: x, transposeA: false, b: weight, transposeB: true, c: y, scale: logitScale))
+    let wantsGradient = hiddenGradient != nil || weightGradient != nil
+    let factor = Float(inverseCount * Double(logitScale))
+    pool.run(size) { [targets] row, _ in
+      let target = unsafe Int(targets[Int(rows[row])])
+      unsafe losses[row] = ck_cross_entropy(y.columns, y.row(row), target, factor, wantsGradient)
+    }
+    if let weightGradient {
+      pool.compute(Product(a: y, transposeA: true, b: x, transposeB: false, c: weightGradient, accumulate: true))
+    }
+    if let hiddenGradient {
+      // The gathered rows are no longer needed: their gradients take their place, then go home.
+      pool.compute(Product(a: y, transposeA: false, b: weight, transposeB: false, c: x))
+      pool.pieces(size, of: StepCompiler.rowsOfTask) { range, _ in
+        for row in range { unsafe memcpy(hiddenGradient.row(Int(rows[row])), x.row(row), bytes) }
+      }
+    }
+  }
+}
