@@ -74,7 +74,8 @@ struct Options {
     case .integer(let range):
       if let number = value.int, range.contains(number) { return nil }
       return range.upperBound == .max
-        ? "a whole number of at least \(range.lowerBound)" : "a whole number from \(range.lowerBound) to \(range.upperBound)"
+        ? "a whole number of at least \(range.lowerBound)"
+        : "a whole number from \(range.lowerBound) to \(range.upperBound)"
     case .number(let range):
       if let number = value.double, range.contains(number) { return nil }
       return range.upperBound == .infinity

@@ -108,12 +108,15 @@ struct Glob {
     case UInt8(ascii: "?"): return p + 1
     case UInt8(ascii: "["):
       var index = p + 1
-      let negated = index < pattern.endIndex && (pattern[index] == UInt8(ascii: "!") || pattern[index] == UInt8(ascii: "^"))
+      let negated =
+        index < pattern.endIndex && (pattern[index] == UInt8(ascii: "!") || pattern[index] == UInt8(ascii: "^"))
       if negated { index += 1 }
       var inside = false
       let first = index
       while index < pattern.endIndex, pattern[index] != UInt8(ascii: "]") || index == first {
-        if index + 2 < pattern.endIndex, pattern[index + 1] == UInt8(ascii: "-"), pattern[index + 2] != UInt8(ascii: "]") {
+        if index + 2 < pattern.endIndex, pattern[index + 1] == UInt8(ascii: "-"),
+          pattern[index + 2] != UInt8(ascii: "]")
+        {
           if pattern[index] <= byte, byte <= pattern[index + 2] { inside = true }
           index += 3
         } else {

@@ -12,6 +12,8 @@ struct RecordParser: Sendable {
   var name = ""
   /// The columns, once the header is read.
   private var header: [String]?
+  /// Whether records are delivered as the values they are, whatever their shape.
+  var keepsValues = false
   /// Whether a broken row of an array ended the reading.
   private(set) var isStopped = false
 
@@ -27,6 +29,7 @@ struct RecordParser: Sendable {
 
   private enum Outcome: Sendable {
     case rows([Row])
+    case value(JSON, RowPlace)
     case reject(Reject, stops: Bool)
   }
 
@@ -46,6 +49,7 @@ struct RecordParser: Sendable {
     scan: for outcome in outcomes.joined() {
       switch outcome {
       case .rows(let rows): batch.rows += rows
+      case .value(let value, let place): batch.values.append((value, place))
       case .reject(let reject, let stops):
         batch.rejects.append(reject)
         if stops {
@@ -83,7 +87,7 @@ struct RecordParser: Sendable {
     switch format {
     case .text:
       guard let text = String(validating: slice, as: UTF8.self) else { return undecodable(slice, reject) }
-      return .rows([Row(.text(text), at: place)])
+      return keepsValues ? .value(.string(text), place) : .rows([Row(.text(text), at: place)])
     case .csv, .tsv:
       guard unsafe slice.withUnsafeBytes({ unsafe UTF8Scan.isValid($0) }) else { return undecodable(slice, reject) }
       let (fields, fault) = DelimitedFields(delimiter: delimiter).split(slice)
@@ -104,6 +108,7 @@ struct RecordParser: Sendable {
         return reject(error.kind == .duplicateKey ? "duplicate_key" : "broken_json", detail, stops: stops(error))
       }
     }
+    if keepsValues { return .value(value, place) }
     do {
       let contents = try shape(value)
       return .rows(

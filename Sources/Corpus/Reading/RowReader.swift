@@ -21,6 +21,8 @@ package struct SourceReport: Sendable {
 package struct RowBatch: Sendable {
   package var rows: [Row] = []
   package var rejects: [Reject] = []
+  /// Records as they are, where they were asked for instead of rows.
+  var values: [(value: JSON, place: RowPlace)] = []
   /// Bytes of this source read so far, and in all.
   package var done = 0
   package var total = 0
@@ -30,6 +32,7 @@ package struct RowBatch: Sendable {
 package final class RowReader {
   private let root: FilePath
   private let limits: ArchiveLimits
+  private let keepsValues: Bool
   /// The sources read so far; a row's place points into it.
   package private(set) var sources: [SourceReport] = []
 
@@ -37,6 +40,14 @@ package final class RowReader {
   package init(root: FilePath = "", limits: ArchiveLimits = ArchiveLimits()) {
     self.root = root
     self.limits = limits
+    keepsValues = false
+  }
+
+  /// A reader that delivers records as they are, whatever their shape.
+  init(valuesBelow root: FilePath) {
+    self.root = root
+    limits = ArchiveLimits()
+    keepsValues = true
   }
 
   /// The files of `spec`: each path or glob in the order given, a glob's matches sorted by bytes.
@@ -130,6 +141,7 @@ package final class RowReader {
     // Offsets of plain UTF-8 count from the file's first byte, its mark included.
     let shift = encoding.isUTF8 ? start : 0
     var parser = RecordParser(source: index, shift: shift, format: format, mapping: spec.fields)
+    parser.keepsValues = keepsValues
     func deliver(_ batch: RowBatch) throws(CorpusError) {
       sources[index].rows += batch.rows.count
       sources[index].rejected += batch.rejects.count

@@ -16,9 +16,10 @@ enum ConversationTree {
       let replies = (node["replies"]?.array ?? []).compactMap(\.object).filter {
         $0["deleted"]?.bool != true && $0["review_result"]?.bool != false
       }
-      next = replies.enumerated().min {
-        ($0.element["rank"]?.int ?? .max, $0.offset) < ($1.element["rank"]?.int ?? .max, $1.offset)
-      }?.element
+      next =
+        replies.enumerated().min {
+          ($0.element["rank"]?.int ?? .max, $0.offset) < ($1.element["rank"]?.int ?? .max, $1.offset)
+        }?.element
     }
     if let answer = messages.lastIndex(where: { $0.role == .assistant }) {
       messages.removeSubrange((answer + 1)...)

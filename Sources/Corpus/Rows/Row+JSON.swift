@@ -62,6 +62,7 @@ extension Message {
   var json: JSON {
     .object(
       JSON.Object(
-        [(key: "role", value: .string(role.name)), (key: "content", value: .string(content))] + (extras?.members ?? [])))
+        [(key: "role", value: .string(role.name)), (key: "content", value: .string(content))] + (extras?.members ?? []))
+    )
   }
 }

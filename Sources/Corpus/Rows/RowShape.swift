@@ -118,7 +118,8 @@ struct RowShape {
     return messages
   }
 
-  private func question_(_ object: JSON.Object, _ question: String, _ answer: String) throws(ShapeFault) -> Row.Content {
+  private func question_(_ object: JSON.Object, _ question: String, _ answer: String) throws(ShapeFault) -> Row.Content
+  {
     let messages = [
       Message(.user, try string(object[question] ?? .null, question)),
       Message(.assistant, try string(object[answer] ?? .null, answer)),
@@ -126,7 +127,9 @@ struct RowShape {
     return .chat(try withSystem(object, messages, ["system", "system_prompt"]), tools: nil)
   }
 
-  private func withSystem(_ object: JSON.Object, _ messages: [Message], _ keys: [String]) throws(ShapeFault) -> [Message] {
+  private func withSystem(_ object: JSON.Object, _ messages: [Message], _ keys: [String]) throws(ShapeFault)
+    -> [Message]
+  {
     guard let key = first(object, keys), messages.first?.role != .system,
       let text = try optionalString(object[key], key), !text.isEmpty
     else { return messages }
