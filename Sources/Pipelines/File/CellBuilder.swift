@@ -8,18 +8,18 @@ struct CellBuilder {
   let graph: StageGraph
   let scope: Scope
   /// Every name under `stages`, also of stages that could not be read and have had their fault.
-  let declared: Set<String>
+  let declared: [String]
   private let kinds: [String: StageKind]
-  private let names: [String]
+  private let known: Set<String>
   private let usage = AxisUsage()
 
   private var faults: FaultList { scope.faults }
 
-  init(graph: StageGraph, scope: Scope, declared: Set<String>) {
+  init(graph: StageGraph, scope: Scope, declared: [String]) {
     self.declared = declared
     self.graph = graph
     self.scope = scope
-    names = graph.stages.map(\.name)
+    known = Set(declared)
     kinds = Dictionary(graph.stages.map { ($0.name, $0.kind) }, uniquingKeysWith: { first, _ in first })
   }
 
@@ -202,7 +202,7 @@ struct CellBuilder {
       for member in declaration.with["env"]?.members ?? [] { scope.shellNames.insert(member.name) }
     }
     return ValueDecoder(
-      scope: scope, kind: declaration.kind, stageNames: names, kindOfStage: { kinds[$0] },
+      scope: scope, kind: declaration.kind, stageNames: declared, kindOfStage: { kinds[$0] },
       wiring: { stage, output, wanted, node in
         guard wire(stage, output, wanted, node) != nil, let cell = producer(stage) else { return nil }
         return .output(cell: cell, output: output)
@@ -259,8 +259,8 @@ struct CellBuilder {
   /// The kind of another stage's output; notes what is wrong with it.
   private func wire(_ name: String, _ output: String, _ wanted: [ArtifactKind]?, _ node: YAMLNode) -> ArtifactKind? {
     guard let place = graph.place[name] else {
-      if declared.contains(name) { return nil }
-      let near = faults.wantsSuggestions ? Spelling.nearest(to: name, among: names) : nil
+      if known.contains(name) { return nil }
+      let near = faults.wantsSuggestions ? Spelling.nearest(to: name, among: declared) : nil
       faults.note(
         node, "there is no stage '\(Problem.shortened(name, limit: 60))'",
         remedy: near.map { "did you mean '\($0).\(output)'?" } ?? "name a stage of this file")

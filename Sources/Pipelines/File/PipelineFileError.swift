@@ -64,7 +64,8 @@ final class FaultList {
   }
 
   func note(_ node: YAMLNode, _ what: String, text: String? = nil, remedy: String? = nil) {
-    note(node.position, what, text: text ?? node.excerpt, remedy: remedy)
+    let got = text ?? node.excerpt
+    note(node.position, what, text: got.isEmpty ? nil : got, remedy: remedy)
   }
 
   func error(_ file: String) -> PipelineFileError {

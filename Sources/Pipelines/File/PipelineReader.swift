@@ -56,10 +56,11 @@ struct PipelineReader {
     scope.seed = file["seed"]?.int ?? 0
     let vars = VariableReader(scope: scope).read(root["vars"], overrides: overrides)
     scope.vars = vars.values
+    scope.brokenVars = Set(root["vars"]?.members?.map(\.name) ?? []).subtracting(vars.values.keys)
     guard let stages = root["stages"] else { return nil }
     let declarations = declarations(stages)
     let graph = StageGraph(declarations, faults: faults)
-    let cells = CellBuilder(graph: graph, scope: scope, declared: Set(stages.members?.map(\.name) ?? [])).cells()
+    let cells = CellBuilder(graph: graph, scope: scope, declared: stages.members?.map(\.name) ?? []).cells()
     guard faults.isEmpty, let name else { return nil }
     return Pipeline(
       name: name, seed: UInt64(scope.seed), vars: vars.object, stageNames: declarations.map(\.name), cells: cells)
@@ -73,8 +74,8 @@ struct PipelineReader {
       )
       return []
     }
-    let names = members.map(\.name)
-    let known = Set(names)
+    let names = members.map(\.name).filter(StageNames.isStageName)
+    let known = Set(members.map(\.name))
     var kinds: [String: StageKind] = [:]
     for member in members {
       if let uses = member.value["uses"]?.text, let kind = StageKind.named(uses) { kinds[member.name] = kind }

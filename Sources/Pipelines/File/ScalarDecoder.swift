@@ -56,11 +56,15 @@ struct ScalarDecoder {
     }
     guard let value = number.int else {
       let whole = number.double.map { $0.rounded() == $0 } ?? true
-      if whole { outside(range.words) } else { wrongType("a whole number", remedy: nil) }
+      if whole {
+        outside(number.literal.hasPrefix("-") ? "at least \(range.lowerBound)" : "at most \(range.upperBound)")
+      } else {
+        faults.note(node, "'\(name)' must be a whole number, not a fraction")
+      }
       return nil
     }
     guard range.contains(value) else {
-      outside(range.words)
+      outside(value < range.lowerBound ? "at least \(range.lowerBound)" : "at most \(range.upperBound)")
       return nil
     }
     return JSON(value)
@@ -90,8 +94,8 @@ struct ScalarDecoder {
       return nil
     }
     guard range.contains(bytes) else {
-      let (low, high) = (Quantity.describe(bytes: range.lowerBound), Quantity.describe(bytes: range.upperBound))
-      outside("from \(low) to \(high)")
+      let bound = bytes < range.lowerBound ? range.lowerBound : range.upperBound
+      outside("at \(bytes < bound ? "least" : "most") \(Quantity.describe(bytes: bound))")
       return nil
     }
     return JSON(bytes)
@@ -145,12 +149,6 @@ struct ScalarDecoder {
 
   private func outside(_ range: String) {
     faults.note(node, "'\(name)' must be \(range)")
-  }
-}
-
-extension ClosedRange<Int> {
-  var words: String {
-    upperBound >= 1_000_000_000 ? "at least \(lowerBound)" : "from \(lowerBound) to \(upperBound)"
   }
 }
 

@@ -5,6 +5,8 @@ struct Scope {
   let faults: FaultList
   /// Values of `vars`, resolved.
   var vars: [String: YAMLNode] = [:]
+  /// Variables that have had their fault.
+  var brokenVars: Set<String> = []
   /// Values of the axes of the cell at hand, by the names `${matrix.…}` may use.
   var axes: [String: YAMLNode] = [:]
   /// Axis names that several stages declare, so that a bare name does not tell which.
@@ -114,6 +116,7 @@ struct Scope {
     switch steps[0] {
     case "vars" where steps.count == 2:
       if let value = vars[name] { return value }
+      if brokenVars.contains(name) { return nil }
       return unknown(path, node, shell, "no variable '\(name)'", vars.keys.map { "vars.\($0)" })
     case "matrix" where steps.count == 2:
       if ambiguousAxes.contains(name) {

@@ -209,7 +209,6 @@ struct StageReader {
       guard case .node(let resolved)? = scope.resolve(member.value), let path = resolved.text else { continue }
       if let fault = CommandNames.outputFault(path) {
         faults.note(resolved, "the output '\(member.name)' \(fault)", remedy: "write a path below the stage's folder")
-        continue
       }
       outputs.append(CellOutput(name: member.name, kind: .files, path: path))
     }

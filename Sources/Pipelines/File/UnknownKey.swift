@@ -7,20 +7,24 @@ struct UnknownKey {
   let title: String
   let kind: StageKind?
 
-  func note(_ faults: FaultList) {
+  /// Notes the fault; returns the key of the table that was meant, where that can be told.
+  @discardableResult
+  func note(_ faults: FaultList) -> String? {
     let name = member.name
+    let (remedy, meant) = faults.wantsSuggestions ? remedy(name) : (nil, nil)
     faults.note(
       member.key, "unknown key '\(Problem.shortened(name, limit: 60))' in \(title)", text: member.key.excerpt,
-      remedy: faults.wantsSuggestions ? remedy(name) : nil)
+      remedy: remedy)
+    return meant
   }
 
-  private func remedy(_ name: String) -> String {
+  private func remedy(_ name: String) -> (remedy: String?, meant: String?) {
     let lower = name.lowercased().replacing("-", with: "_")
-    if let own = table.aliases[name] ?? table.aliases[lower] { return "here it is called '\(own)'" }
-    if table[lower] != nil { return "did you mean '\(lower)'?" }
-    if let place = elsewhere(name) { return place }
-    if let near = Spelling.nearest(to: name, among: table.keys.map(\.name)) { return "did you mean '\(near)'?" }
-    return "known keys: " + table.names
+    if let own = table.aliases[name] ?? table.aliases[lower] { return ("here it is called '\(own)'", own) }
+    if table[lower] != nil { return ("did you mean '\(lower)'?", lower) }
+    if let place = elsewhere(name) { return (place, nil) }
+    if let near = Spelling.nearest(to: name, among: table.keys.map(\.name)) { return ("did you mean '\(near)'?", near) }
+    return ("known keys: " + table.names, nil)
   }
 
   /// The place of the file where a key of this name belongs.

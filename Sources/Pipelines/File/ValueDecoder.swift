@@ -10,7 +10,7 @@ struct ValueDecoder {
   let wiring: (_ stage: String, _ output: String, _ wanted: [ArtifactKind], _ node: YAMLNode) -> Reference.Target?
   /// The kind of a stage by name; nil when there is none.
   let kindOfStage: (String) -> StageKind?
-  /// Names to suggest where a stage is wanted.
+  /// The names of all stages of the file, also of those that could not be read.
   let stageNames: [String]
 
   private(set) var references: [Reference] = []
@@ -48,7 +48,9 @@ struct ValueDecoder {
     var given = [Bool](repeating: false, count: table.keys.count)
     for member in members {
       guard let index = table.place(of: member.name) else {
-        UnknownKey(member: member, table: table, title: title, kind: kind).note(faults)
+        let meant = UnknownKey(member: member, table: table, title: title, kind: kind).note(faults)
+        // One mistake, one message: the key is not missing besides.
+        if let place = meant.flatMap({ table.place(of: $0) }) { given[place] = true }
         continue
       }
       given[index] = true
@@ -172,6 +174,7 @@ struct ValueDecoder {
   private mutating func stage(_ node: YAMLNode, _ wanted: String, _ name: String) -> JSON? {
     guard let stage = text(node, name) else { return nil }
     guard let kind = kindOfStage(stage) else {
+      if stageNames.contains(where: { sameBytes($0, stage) }) { return nil }
       let near = faults.wantsSuggestions ? Spelling.nearest(to: stage, among: stageNames) : nil
       faults.note(
         node, "there is no stage '\(Problem.shortened(stage))'",
@@ -218,6 +221,11 @@ extension ValueDecoder {
 
   private mutating func paths(_ node: YAMLNode, _ name: String, at place: [JSONStep]) -> JSON? {
     guard let items = node.items else {
+      guard node.members == nil, !node.isNull else {
+        faults.note(
+          node, "'\(name)' must be a path or a list of paths, not \(node.kindName)", remedy: "name at least one file")
+        return nil
+      }
       return path(node, name, at: place + [.index(0)]).map { .array([$0]) }
     }
     guard !items.isEmpty else {

@@ -72,10 +72,11 @@ struct VariableReader {
         }
       }
       if left.count == pending.count {
-        for member in left where VariableReader.needs(member.value).contains(where: { waiting.contains($0) }) {
+        let circle = left.map(\.name)
+        if let first = left.first {
           scope.faults.note(
-            member.value, "the variable '\(member.name)' needs itself", text: member.value.excerpt,
-            remedy: "break the circle: " + left.map(\.name).joined(separator: ", "))
+            first.value, "the variable '\(first.name)' needs itself",
+            remedy: circle.count > 1 ? "break the circle: " + circle.joined(separator: ", ") : "give it a value")
         }
         break
       }
