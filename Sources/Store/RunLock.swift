@@ -18,6 +18,9 @@ package final class RunLock {
 
   private init(file: File) { self.file = file }
 
+  // Not left to the closing of the file: a program that is just being started may share it for a moment.
+  deinit { flock(file.descriptor, LOCK_UN) }
+
   /// Takes the lock if nobody has it, and writes down who does now; nil when it is held.
   package static func take(_ path: FilePath, command: String) throws(StoreError) -> RunLock? {
     try storing { () throws(FileError) in

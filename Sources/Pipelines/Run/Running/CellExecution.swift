@@ -18,12 +18,26 @@ struct CellExecution {
   let runID: Int
   let index: Int
   let entry: Plan.Entry
-  let fingerprint: Fingerprint
+  /// As it stands when an attempt begins.
+  private(set) var fingerprint: Fingerprint
+
+  init(
+    runner: Runner, ledger: Ledger, planner: Planner, runID: Int, index: Int, entry: Plan.Entry,
+    fingerprint: Fingerprint
+  ) {
+    self.runner = runner
+    self.ledger = ledger
+    self.planner = planner
+    self.runID = runID
+    self.index = index
+    self.entry = entry
+    self.fingerprint = fingerprint
+  }
 
   private var cell: StageCell { entry.cell }
 
   /// Tries until it is done, refused, stopped, or no retry is left.
-  func run() throws -> Outcome {
+  mutating func run() throws -> Outcome {
     let most = cell.retries + 1
     var number = 1
     var repeats = 0
@@ -36,6 +50,7 @@ struct CellExecution {
         // What it read was replaced by the same content meanwhile: whether it saw that content is not certain.
         repeats += 1
         guard repeats <= 2, runner.stop.count == 0 else { return outcome }
+        fingerprint = try planner.fingerprint(index)
         runner.report(.note(cell, "an input was touched while the stage read it; running it again to be certain"))
       case .failed(let outcome):
         guard number < most, runner.stop.count == 0 else { return outcome }
@@ -45,6 +60,8 @@ struct CellExecution {
           return Outcome(status: .interrupted, attempt: outcome.attempt, problem: outcome.problem)
         }
         number += 1
+        // What it reads may have been mended meanwhile.
+        fingerprint = try planner.fingerprint(index)
       }
     }
   }

@@ -7,15 +7,16 @@ struct OutputLinks {
   let pipeline: Pipeline
   let project: Project
   let objects: ObjectStore
+  let cache: FileDigestCache
 
-  /// Points a cell's links at its outputs, and puts a command's files back where it declares them if they are gone.
+  /// Points a cell's links at its outputs, and puts a command's files where it declares them.
   func point(_ cell: StageCell, to outputs: [OutputRecord]) throws {
     let folder = folder(of: cell)
     for output in outputs {
       let target = objects.path(output.digest)
       try point(folder.appending(PlainName.of(output.name)), to: target)
       if let path = cell.outputs.first(where: { sameBytes($0.name, output.name) })?.path {
-        try putBack(target, at: project.root.appending(path))
+        try putBack(output.digest, at: project.root.appending(path))
       }
     }
   }
@@ -45,11 +46,22 @@ struct OutputLinks {
     try Files.rename(fresh, to: link)
   }
 
-  private func putBack(_ object: FilePath, at place: FilePath) throws {
-    guard try Files.status(place, followLinks: false) == nil else { return }
+  /// Makes the place hold the object. What lies there is replaced only if it is an earlier result itself.
+  private func putBack(_ digest: Digest, at place: FilePath) throws {
+    let present = try Files.status(place, followLinks: false)
+    if present != nil {
+      let found = try Content.read(place, cache: cache).digest
+      if found == digest { return }
+      guard try objects.size(found) != nil else {
+        throw RunError(
+          "differs from the result that was made there, and is left as it is", at: place.display,
+          remedy: "remove it to have the result put there again")
+      }
+    }
     try Files.makeFolder(place.parent)
     let fresh = place.parent.appending(".fettle-\(UInt64.random(in: 0...UInt64.max))")
-    try objects.copyOut(object, to: fresh)
+    try objects.copyOut(objects.path(digest), to: fresh)
+    if present?.isFolder == true { try Files.removeTree(place) }
     try Files.rename(fresh, to: place)
   }
 

@@ -10,11 +10,11 @@ final class RunPass {
   private let run: Int
   private var cells: [CellRecord]
 
-  init(_ runner: Runner, ledger: Ledger, planner: Planner) throws {
+  init(_ runner: Runner, ledger: Ledger, planner: Planner, cache: FileDigestCache) throws {
     self.runner = runner
     self.ledger = ledger
     self.planner = planner
-    links = OutputLinks(pipeline: runner.pipeline, project: runner.project, objects: ledger.objects)
+    links = OutputLinks(pipeline: runner.pipeline, project: runner.project, objects: ledger.objects, cache: cache)
     cells = runner.pipeline.cells.enumerated().map { index, cell in
       CellRecord(position: index, cell: cell.id, stage: cell.stage, kind: cell.kind.name)
     }
@@ -130,11 +130,12 @@ final class RunPass {
     try ledger.update(cells[index], in: run)
     CommitPoint.reached("cell.begun")
     let started = Ledger.now()
-    let execution = CellExecution(
+    var execution = CellExecution(
       runner: runner, ledger: ledger, planner: planner, runID: run, index: index, entry: entry, fingerprint: fingerprint
     )
     let outcome = try execution.run()
     cells[index].attempt = outcome.attempt
+    cells[index].fingerprint = execution.fingerprint.digest
     cells[index].status = outcome.status
     cells[index].seconds = Ledger.now() - started
     var problem = outcome.problem
@@ -154,7 +155,7 @@ final class RunPass {
     do {
       try links.point(runner.pipeline.cells[index], to: outputs)
     } catch {
-      runner.report(.message("\(error)"))
+      runner.report(.message(Basics.problem(of: error).description))
     }
     CommitPoint.reached("cell.linked")
   }

@@ -48,7 +48,7 @@ package final class Runner {
       CommitPoint.reached("run.recovered")
       let cache = FileDigestCache(ledger.database, root: project.root)
       let planner = try planner(ledger, cache)
-      let pass = try RunPass(self, ledger: ledger, planner: planner)
+      let pass = try RunPass(self, ledger: ledger, planner: planner, cache: cache)
       let summary = try pass.go()
       // The digests only save time; a full disk must not spoil a finished run.
       try? cache.save()
