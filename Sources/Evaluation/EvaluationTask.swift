@@ -22,6 +22,8 @@ package struct EvaluationTask: Sendable {
     package var until: [String] = []
     package var maxTokens = 256
     package var temperature = 0.0
+
+    package init() {}
   }
 
   /// What becomes of a generated text before it is compared.

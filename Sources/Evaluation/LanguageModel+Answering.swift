@@ -59,7 +59,21 @@ extension LanguageModel {
     _ prompt: PromptText, _ options: EvaluationTask.Generation, seed: UInt64
   ) throws(EvaluationError) -> Continuation {
     let encoder = RequestEncoder(tokenizer: tokenizer, maximumLength: maximumLength)
-    let ids = try encoder.prompt(prompt, room: min(options.maxTokens, maximumLength - 1))
+    return try generate(
+      ids: try encoder.prompt(prompt, room: min(options.maxTokens, maximumLength - 1)), options, seed: seed)
+  }
+
+  /// Continues one prompt given as ids.
+  package func generate(
+    ids: [Int32], _ options: EvaluationTask.Generation, seed: UInt64
+  ) throws(EvaluationError) -> Continuation {
+    if let wrong = ids.first(where: { $0 < 0 || Int($0) >= config.vocabularySize }) {
+      throw EvaluationError("an id outside the vocabulary of \(config.vocabularySize)", value: "\(wrong)")
+    }
+    guard !ids.isEmpty, ids.count < maximumLength else {
+      throw EvaluationError(
+        "a prompt must have from 1 to \(maximumLength - 1) ids", value: "\(ids.count)", remedy: "shorten the prompt")
+    }
     return try generate([GenerationRequest(prompt: ids, options: options)], seed: seed)[0]
   }
 }

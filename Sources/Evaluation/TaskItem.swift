@@ -13,6 +13,15 @@ package struct TaskItem: Sendable {
   package let target: String
   /// The rolling text, for counts of words and bytes.
   package let text: String
+
+  package init(index: Int, requests: [ModelRequest], choices: [String], gold: Int, target: String, text: String) {
+    self.index = index
+    self.requests = requests
+    self.choices = choices
+    self.gold = gold
+    self.target = target
+    self.text = text
+  }
 }
 
 /// Turns documents into requests: templates, shots, chat.

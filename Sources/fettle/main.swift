@@ -34,7 +34,7 @@ enum Program {
       }
       return try command.run(invocation)
     } catch {
-      Terminal.complain(problem(of: error).description)
+      Terminal.complain(words(of: error))
       return ExitCode(for: error)
     }
   }

@@ -8,11 +8,14 @@ final class Terminal: Sendable {
   /// Whether standard error is a terminal that redraws lines.
   let isInteractive: Bool
   let hasColour: Bool
+  /// Whether standard output is a terminal.
+  let isForPeople: Bool
 
   init(_ invocation: Invocation) {
     isQuiet = invocation.has("quiet")
     wantsJSON = invocation.has("json")
     let environment = ProcessInfo.processInfo.environment
+    isForPeople = isatty(STDOUT_FILENO) == 1
     isInteractive = isatty(STDERR_FILENO) == 1 && environment["TERM"] != "dumb"
     hasColour = isatty(STDOUT_FILENO) == 1 && environment["TERM"] != "dumb" && (environment["NO_COLOR"] ?? "").isEmpty
   }

@@ -13,7 +13,7 @@ extension Command {
     ],
     run: { invocation throws in
       let top = try invocation.whole("top", in: 1...1_000_000)
-      let opened = try OpenedModel(try invocation.required("model"), project: Project(invocation))
+      let opened = try OpenedModel(try invocation.required("model"), root: Project(invocation).root)
       let model = try opened.languageModel(threads: try invocation.whole("threads", in: 1...1024))
       return try JSONLines.map(invocation) { value in
         let ids: [Int32]
@@ -57,7 +57,7 @@ extension Command {
       options.maxTokens = try invocation.whole("max-new-tokens", in: 1...65536) ?? 256
       options.temperature = try invocation.number("temperature", from: 0) ?? 0
       let seed = try invocation.whole("seed", in: 0...Int.max) ?? 0
-      let opened = try OpenedModel(try invocation.required("model"), project: Project(invocation))
+      let opened = try OpenedModel(try invocation.required("model"), root: Project(invocation).root)
       let model = try opened.languageModel(threads: try invocation.whole("threads", in: 1...1024))
       options.maxTokens = min(options.maxTokens, model.maximumLength - 1)
       var text = PromptText(prompt)

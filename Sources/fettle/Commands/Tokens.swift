@@ -24,7 +24,7 @@ extension Command {
     })
 
   private static func encodeLines(_ invocation: Invocation) throws -> ExitCode {
-    let tokenizer = try OpenedModel.tokenizer(try invocation.required("tokenizer"), project: Project(invocation))
+    let tokenizer = try OpenedModel.tokenizer(try invocation.required("tokenizer"), root: Project(invocation).root)
     if invocation.has("bos"), invocation.has("no-bos") { throw UsageError("--bos and --no-bos exclude each other") }
     let bos: Bool? = invocation.has("bos") ? true : invocation.has("no-bos") ? false : nil
     let specials: SpecialsPolicy
@@ -40,7 +40,7 @@ extension Command {
   }
 
   private static func decodeLines(_ invocation: Invocation) throws -> ExitCode {
-    let tokenizer = try OpenedModel.tokenizer(try invocation.required("tokenizer"), project: Project(invocation))
+    let tokenizer = try OpenedModel.tokenizer(try invocation.required("tokenizer"), root: Project(invocation).root)
     return try JSONLines.map(invocation) { value in
       .string(String(decoding: tokenizer.decode(try tokenIDs(value), skipSpecials: false), as: UTF8.self))
     }
@@ -58,7 +58,8 @@ extension Command {
   }
 
   private static func renderLines(_ invocation: Invocation) throws -> ExitCode {
-    let template = try OpenedModel.template(try invocation.required("template"), project: Project(invocation))
+    let template = try ChatTemplate(
+      source: try OpenedModel.templateSource(try invocation.required("template"), root: Project(invocation).root))
     return try JSONLines.map(invocation) { value in
       guard let variables = value.object else { throw UsageError("a line must be a JSON object", value: value.kindName) }
       return try template.render(variables).json

@@ -1,0 +1,101 @@
+import Basics
+import Models
+import Tokenization
+import Training
+
+/// A finetune stage's settings made good: model, tokenizer, data, options, and the memory plan.
+package struct PlannedTraining {
+  package let model: OpenedModel
+  package let tokenizer: Tokenizer
+  /// The chat template that travels inside the result.
+  package let template: String?
+  package let tokens: ShardData
+  package let validation: ShardData?
+  package let options: TrainerOptions
+  package let plan: TrainingPlan
+
+  /// - Parameters:
+  ///   - with: the stage's keys with their defaults.
+  ///   - tokens, validation: folders that the tokenize stage wrote.
+  package init(
+    with: JSON.Object, seed: UInt64, root: FilePath, tokens: FilePath, validation: FilePath?,
+    progress: ProgressHandler? = nil
+  ) throws {
+    let data = try ShardData(folder: tokens)
+    let seed = with["seed"]?.int.map { UInt64($0) } ?? seed
+    let given = try with["tokenizer"]?.string.map { try OpenedModel.tokenizer($0, root: root, progress: progress) }
+    let reference = with["model"]?.string ?? ""
+    model = try OpenedModel(
+      reference, root: root, tokenizer: given ?? (reference.hasPrefix("preset:") ? data.tokenizer : nil), seed: seed,
+      progress: progress)
+    tokenizer = model.tokenizer ?? data.tokenizer
+    try data.check(against: tokenizer, vocabularySize: model.files.config.vocabularySize, model: reference)
+    self.tokens = data
+    self.validation = try validation.map { try ShardData(folder: $0) }
+    if let held = self.validation {
+      try held.check(against: tokenizer, vocabularySize: model.files.config.vocabularySize, model: reference)
+    }
+    if let source = with["chat_template"]?.string {
+      template = try OpenedModel.templateSource(source, root: root, progress: progress)
+    } else {
+      template = model.files.chatTemplate ?? data.template
+    }
+    options = try TrainerOptions(with: with, seed: seed)
+    plan = try TrainingPlan(
+      config: model.files.config, data: data, validation: self.validation, options: options)
+  }
+
+  /// The trained model's configuration: the end of a turn is an end of text for generation.
+  var finalConfig: ModelConfig {
+    var config = model.files.config
+    if let turnEnd, !config.eosIDs.contains(turnEnd) { config.eosIDs.append(turnEnd) }
+    return config
+  }
+
+  /// The model's own generation settings, with the end of a turn among the ends.
+  var generationConfig: JSON? {
+    guard var object = model.files.generationConfig?.object else { return nil }
+    let ends = finalConfig.eosIDs
+    if !ends.isEmpty { object["eos_token_id"] = ends.count == 1 ? JSON(ends[0]) : .array(ends.map { JSON($0) }) }
+    return .object(object)
+  }
+
+  /// The control token that the template writes after an assistant's words.
+  private var turnEnd: Int? {
+    guard let template, let parsed = try? ChatTemplate(source: template) else { return nil }
+    return ChatEncoder.turnEnd(tokenizer: tokenizer, template: parsed).map { Int($0) }
+  }
+}
+
+extension TrainerOptions {
+  /// Options from a finetune stage's keys, which the pipeline file has checked and filled in.
+  package init(with: JSON.Object, seed: UInt64) throws {
+    self.init()
+    func number(_ key: String, _ fallback: Double) -> Double { with[key]?.double ?? fallback }
+    func whole(_ key: String, _ fallback: Int) -> Int { with[key]?.int ?? fallback }
+    learningRate = number("learning_rate", learningRate)
+    scheduler = LearningRateSchedule.Kind(rawValue: with["lr_scheduler_type"]?.string ?? "linear") ?? .linear
+    warmupRatio = number("warmup_ratio", 0)
+    warmupSteps = whole("warmup_steps", 0)
+    epochs = number("num_train_epochs", epochs)
+    maxSteps = whole("max_steps", 0)
+    batchSize = whole("per_device_train_batch_size", 8)
+    accumulationSteps = whole("gradient_accumulation_steps", 1)
+    weightDecay = number("weight_decay", 0)
+    adamBeta1 = number("adam_beta1", adamBeta1)
+    adamBeta2 = number("adam_beta2", adamBeta2)
+    adamEpsilon = number("adam_epsilon", adamEpsilon)
+    maxGradNorm = number("max_grad_norm", 1)
+    self.seed = seed
+    loggingSteps = whole("logging_steps", 10)
+    saveSteps = whole("save_steps", 500)
+    evalSteps = whole("eval_steps", 0)
+    memoryBudget = with["memory_budget"]?.int
+    switch with["gradient_checkpointing"] {
+    case .some(.bool(true)): gradientCheckpointing = .on
+    case .some(.bool(false)): gradientCheckpointing = .off
+    default: gradientCheckpointing = .auto
+    }
+    try check()
+  }
+}

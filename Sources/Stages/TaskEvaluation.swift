@@ -1,0 +1,155 @@
+import Basics
+import Corpus
+import Evaluation
+import Foundation
+import Tokenization
+
+/// How tasks are asked.
+package struct EvaluationSettings: Sendable {
+  package var numFewshot: Int?
+  package var applyChatTemplate = false
+  /// `chatml`, a Jinja file or a model; nil: each model's own.
+  package var chatTemplate: String?
+  package var tokenizer: String?
+  package var limit: Int?
+  package var threads: Int?
+  package var seed: UInt64 = 0
+
+  package init() {}
+
+  /// From an evaluate stage's keys.
+  init(with: JSON.Object, seed: UInt64) {
+    numFewshot = with["num_fewshot"]?.int
+    applyChatTemplate = with["apply_chat_template"]?.bool ?? false
+    chatTemplate = with["chat_template"]?.string
+    tokenizer = with["tokenizer"]?.string
+    limit = with["limit"]?.int
+    threads = with["threads"]?.int
+    self.seed = with["seed"]?.int.map { UInt64($0) } ?? seed
+  }
+}
+
+/// Task files, their documents, and the models that answer them.
+package struct TaskEvaluation {
+  private let settings: EvaluationSettings
+  private let root: FilePath
+
+  package init(settings: EvaluationSettings, root: FilePath) {
+    self.settings = settings
+    self.root = root
+  }
+
+  /// Answers of `model` and of `baseline` to every task; one model is in memory at a time.
+  package func run(
+    tasks paths: [FilePath], model: String, baseline: String?, progress: ProgressHandler?
+  ) throws -> [TaskComparison] {
+    let tasks = try paths.map { try TaskFile(path: $0, root: root) }
+    var names: Set<String> = []
+    for file in tasks where !names.insert(file.task.name).inserted {
+      throw StageError("two tasks have the same name", at: file.path.display, value: file.task.name)
+    }
+    let models = [model] + (baseline.map { [$0] } ?? [])
+    let total = tasks.reduce(0) { $0 + min($1.documents.count, settings.limit ?? .max) } * models.count
+    var finished = 0
+    var answered: [[(items: [TaskItem], answers: [[ModelAnswer]])]] = []
+    for reference in models {
+      let given = try settings.tokenizer.map { try OpenedModel.tokenizer($0, root: root, progress: progress) }
+      let opened = try OpenedModel(reference, root: root, tokenizer: given, progress: progress)
+      let session = try opened.languageModel(threads: settings.threads)
+      var results: [(items: [TaskItem], answers: [[ModelAnswer]])] = []
+      for file in tasks {
+        let items = try items(file, for: opened)
+        let before = finished
+        let answers = try session.answer(items, seed: settings.seed) { done throws(EvaluationError) in
+          let event = ProgressEvent(unit: "item", done: before + done, total: total)
+          if progress?(event) == .stop { throw EvaluationError("stopped on request") }
+        }
+        finished += items.count
+        results.append((items, answers))
+      }
+      answered.append(results)
+    }
+    return try tasks.indices.map { index in
+      try TaskComparison(
+        task: tasks[index].task, items: answered[0][index].items, answers: answered[0][index].answers,
+        baselineAnswers: answered.count > 1 ? answered[1][index].answers : nil)
+    }
+  }
+
+  private func items(_ file: TaskFile, for model: OpenedModel) throws -> [TaskItem] {
+    var chat: TaskItemBuilder.ChatRenderer?
+    if settings.applyChatTemplate {
+      let source = try settings.chatTemplate.map { try OpenedModel.templateSource($0, root: root) }
+        ?? model.files.chatTemplate
+      guard let source else {
+        throw StageError(
+          "the model has no chat template", at: model.reference,
+          remedy: "set chat_template, or apply_chat_template: false")
+      }
+      let prompt = ChatPrompt(template: try ChatTemplate(source: source), tokenizer: try model.neededTokenizer())
+      chat = { messages throws(EvaluationError) in
+        do { return try prompt.text(messages) } catch { throw EvaluationError(Basics.problem(of: error)) }
+      }
+    }
+    let renderer = TaskTemplates()
+    let builder = TaskItemBuilder(
+      task: file.task, shots: settings.numFewshot ?? file.task.numFewshot ?? 0, shotDocuments: file.shotDocuments,
+      render: { template, fields throws(EvaluationError) in try renderer.render(template, fields) }, chat: chat)
+    let count = min(file.documents.count, settings.limit ?? .max)
+    return try (0..<count).map { try builder.item(file.documents[$0], at: $0) }
+  }
+}
+
+/// A task file with its documents.
+package struct TaskFile {
+  package let path: FilePath
+  package let task: EvaluationTask
+  let documents: [JSON.Object]
+  let shotDocuments: [JSON.Object]
+
+  init(path: FilePath, root: FilePath) throws {
+    self.path = path
+    task = try TaskFile.task(root.appending(path))
+    let folder = root.appending(path).parent
+    documents = try TaskFile.documents(task.testSplit, of: task, folder)
+    guard !documents.isEmpty else { throw StageError("the task has no document", at: path.display) }
+    if let split = task.fewshotSplit, task.path(of: split) != nil {
+      shotDocuments = try TaskFile.documents(split, of: task, folder)
+    } else {
+      shotDocuments = documents
+    }
+  }
+
+  /// The data files that a task file names, for fingerprints.
+  package static func dataFiles(of path: FilePath) throws -> [FilePath] {
+    try task(path).dataFiles.map { path.parent.appending($0.path) }
+  }
+
+  private static func task(_ path: FilePath) throws -> EvaluationTask {
+    let node = try YAML.parse(try Files.read(path, limit: 1 << 22), file: path.display)
+    return try EvaluationTask(node.json, file: path.display)
+  }
+
+  private static func documents(_ split: String, of task: EvaluationTask, _ folder: FilePath) throws -> [JSON.Object] {
+    guard let path = task.path(of: split) else { return [] }
+    return try DocumentReader().documents(folder.appending(path))
+  }
+}
+
+/// The Jinja templates of a task, parsed once.
+private final class TaskTemplates: @unchecked Sendable {
+  private var known: [String: JinjaTemplate] = [:]
+  private let lock = NSLock()
+
+  func render(_ source: String, _ fields: JSON.Object) throws(EvaluationError) -> String {
+    lock.lock()
+    defer { lock.unlock() }
+    do {
+      let template = try known[source] ?? JinjaTemplate(source: source, strict: true)
+      known[source] = template
+      return String(decoding: try template.render(fields), as: UTF8.self)
+    } catch {
+      throw EvaluationError(Basics.problem(of: error))
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import Basics
+import Foundation
+import Pipelines
+import Stages
+import Store
+
+extension Command {
+  static let run = Command(
+    name: "run", abstract: "Runs a pipeline; what is known comes from the cache", positionals: ["[FILE]"],
+    options: [
+      .value("stage", "S", repeats: true, "only this stage and what it needs (all cells of a matrix)"),
+      .value("from", "S", repeats: true, "only this stage and what follows from it"),
+      .value("until", "S", repeats: true, "only up to this stage"),
+      .value("force", "S", repeats: true, "run this stage although its result is known"),
+      .value("set", "vars.NAME=VALUE", repeats: true, "override a variable of the file"),
+      .flag("plan", "say what would run, and why, and run nothing"),
+      .flag("no-wait", "when another run holds the project, fail with code 4 instead of waiting"),
+    ],
+    run: { invocation throws in
+      let terminal = Terminal(invocation)
+      let project = try Project(invocation)
+      let file = try PipelineFile.choose(invocation.positionals.first, project: project)
+      let pipeline = try Pipeline.load(file, overrides: invocation.all("set"))
+      let selection = Selection(
+        stages: invocation.all("stage"), from: invocation.all("from"), until: invocation.all("until"),
+        force: invocation.all("force"))
+      let options = RunOptions(
+        selection: selection, waits: !invocation.has("no-wait"),
+        command: (["fettle"] + CommandLine.arguments.dropFirst()).joined(separator: " "), file: file)
+      let view = RunView(terminal: terminal, pipeline: pipeline, project: project)
+      let runner = Runner(
+        pipeline: pipeline, project: project, options: options, hooks: StageHooks.hooks(root: project.root),
+        launcher: ProgramLauncher(executable: "/proc/self/exe"), report: { view.show($0) })
+      if invocation.has("plan") {
+        let plan = try runner.plan()
+        if terminal.wantsJSON { terminal.print(plan.json(pipeline: pipeline.name)) } else { view.print(plan) }
+        return .done
+      }
+      let summary = try runner.run()
+      view.finish(summary)
+      return ExitCode(rawValue: Int32(summary.exitCode)) ?? .failed
+    })
+
+  /// The hidden subcommand that makes one attempt at a stage.
+  static let attempt = Command(
+    name: "__attempt", abstract: "Makes one attempt at a stage", positionals: ["SPEC"], options: [], isHidden: true,
+    run: { invocation throws in
+      let code = AttemptProcess.main(specification: FilePath(invocation.positionals[0])) { StageRunners.runner($0) }
+      exit(code)
+    })
+}
+
+/// Which pipeline file a command means.
+enum PipelineFile {
+  /// The file named, else the only one there can be: `fettle.yaml` or `pipeline.yaml` in the project, else the newest
+  /// run's.
+  static func choose(_ named: String?, project: Project) throws -> FilePath {
+    if let named { return FilePath(named) }
+    for name in ["fettle.yaml", "pipeline.yaml"] where Files.exists(project.root.appending(name)) {
+      return project.root.appending(name)
+    }
+    if let ledger = try Ledger(reading: project.cache), let file = try ledger.newestRun()?.file {
+      return project.root.appending(file)
+    }
+    throw UsageError(
+      "no pipeline file is named, and there is no fettle.yaml or pipeline.yaml here",
+      remedy: "name one: fettle run FILE")
+  }
+}

@@ -1,0 +1,82 @@
+import Basics
+import Pipelines
+import Store
+
+/// Outputs of recorded runs, by stage name.
+enum StageOutput {
+  /// Where the output of a stage lies: `NAME`, a cell `NAME[axis=value]`, of the newest run or of run `run`.
+  static func path(_ stage: String, output: String, project: Project, run: Int? = nil) throws -> FilePath {
+    let history = try RunHistory(project)
+    let found = try history.cell(stage, run: run)
+    guard let record = found.outputs.first(where: { sameBytes($0.name, output) }) else {
+      throw UsageError(
+        "the stage '\(stage)' has no output '\(output)' in this run", value: found.record.status.word,
+        remedy: "run it first: fettle run --stage \(stage)")
+    }
+    return history.path(of: record)
+  }
+
+  /// The folder of the model that `stage` or `stage.model` names in the newest run; nil when no stage is called so.
+  static func modelPath(_ reference: String, project: Project) throws -> String? {
+    guard !Files.exists(project.root.appending(reference)), !reference.contains(":"), !reference.contains("/") else {
+      return nil
+    }
+    let stage = reference.hasSuffix(".model") ? String(reference.dropLast(6)) : reference
+    guard let history = try? RunHistory(project), let found = try? history.cell(stage, run: nil),
+      let record = found.outputs.first(where: { $0.name == "model" })
+    else { return nil }
+    return history.path(of: record).display
+  }
+}
+
+/// Rows of a clean stage: what it kept, or its ledger.
+struct LedgerRows {
+  private let invocation: Invocation
+  private let project: Project
+  private let stage: String
+  private let limit: Int
+  private let run: Int?
+
+  init(_ invocation: Invocation, project: Project, stage: String, limit: Int) throws {
+    self.invocation = invocation
+    self.project = project
+    self.stage = stage
+    self.limit = limit
+    run = try invocation.whole("run", in: 1...Int.max)
+  }
+
+  func print() throws -> ExitCode {
+    let rejected = invocation.has("rejected")
+    let edited = invocation.has("edited")
+    let wantsLedger = rejected || edited
+    let path = try StageOutput.path(stage, output: wantsLedger ? "ledger" : "train", project: project, run: run)
+    let file = try File(reading: path)
+    var reader = LineReader(descriptor: file.descriptor)
+    let terminal = Terminal(invocation)
+    var left = limit
+    while left > 0, let line = try reader.next() {
+      guard case .text(let bytes) = line else { continue }
+      guard wantsLedger else {
+        terminal.print(String(decoding: bytes, as: UTF8.self))
+        left -= 1
+        continue
+      }
+      let entry = try JSONParser.parse(bytes)
+      let isEdit = entry["action"]?.string == "edited"
+      guard isEdit ? edited : rejected else { continue }
+      if let reason = invocation.value("reason"), entry["reason"]?.string != reason { continue }
+      terminal.wantsJSON || !terminal.isForPeople ? terminal.print(entry, pretty: false) : terminal.print(words(entry))
+      left -= 1
+    }
+    return .done
+  }
+
+  /// An entry in a few lines for a terminal.
+  private func words(_ entry: JSON) -> String {
+    func text(_ key: String) -> String { entry[key].map { $0.string ?? $0.text() } ?? "" }
+    var lines = ["\(text("file")):\(text("line")): \(text("action")) by \(text("step")), \(text("reason")): \(text("detail"))"]
+    lines.append("    before: " + Problem.shortened(text("before"), limit: 400))
+    if let after = entry["after"], !after.isNull { lines.append("    after:  " + Problem.shortened(after.text(), limit: 400)) }
+    return lines.joined(separator: "\n")
+  }
+}
