@@ -71,7 +71,8 @@ extension JSON {
   /// Copies runs that need no escape as a whole.
   private static func escape(_ text: UnsafeBufferPointer<UInt8>, into bytes: inout [UInt8]) {
     var start = 0
-    for unsafe(index, byte) in unsafe text.enumerated() {
+    for index in text.indices {
+      let byte = unsafe text[index]
       guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
       unsafe bytes.append(contentsOf: text[start..<index])
       start = index + 1

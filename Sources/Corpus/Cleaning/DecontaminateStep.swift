@@ -27,7 +27,8 @@ struct DecontaminateStep: CleaningStep {
   func run(_ rows: WorkingRows, _ label: StepLabel) throws(CorpusError) {
     let items = try EvaluationItems(against, fields: fields, length: length, root: rows.root)
     try rows.judge(label, items: items.files) { row in
-      guard let match = items.match(row) else { return .keep }
+      var scratch = EvaluationItems.Scratch()
+      guard let match = items.match(row, &scratch) else { return .keep }
       return .drop(reason: "contaminated", detail: match.detail, of: match.place, items: true)
     }
   }

@@ -5,13 +5,12 @@ final class EvaluationItems: Sendable {
   /// Where an item stands; `source` points into `files`.
   private let places: [RowPlace]
   let files: [String]
-  /// Hashes of runs of words, with the item each came from.
-  private let runs: RunTable
+  /// Hashes of runs of words, by how words were cut, with the item each came from.
+  private let spaceRuns: RunTable
+  private let letterRuns: RunTable
   /// Keys of whole short texts, with the item.
   private let wholes: [WordsKey: Int32]
   private let length: Int
-
-  var count: Int { places.count }
 
   /// Reads every item of `paths`, in any supported format and of any shape.
   init(_ paths: [String], fields: [String], length: Int, root: FilePath) throws(CorpusError) {
@@ -19,26 +18,40 @@ final class EvaluationItems: Sendable {
     let reader = RowReader(valuesBelow: root)
     let spec = SourceSpec(paths: paths.map { FilePath($0) })
     var places: [RowPlace] = []
-    var texts = ItemTexts(fields: fields, length: length)
+    var spaceRuns = RunTable()
+    var letterRuns = RunTable()
+    var wholes: [WordsKey: Int32] = [:]
     try reader.read(try reader.files(spec), spec) { batch throws(CorpusError) in
-      for (value, place) in batch.values {
-        texts.add(value, Int32(places.count))
-        places.append(place)
-      }
       if let reject = batch.rejects.first {
         throw CorpusError(
           .source, "an evaluation item can not be read: \(reject.detail)",
           at: "\(reader.sources[reject.place.source].name):\(reject.place.line)",
           remedy: "mend the file: an unread item could not be kept out of the training rows")
       }
+      let first = places.count
+      let values = batch.values
+      places += values.map(\.place)
+      let pieces = Parallel.mapPieces(values.count, of: 64) { range in
+        var texts = ItemTexts(fields: fields, length: length)
+        for index in range { texts.add(values[index].value, Int32(first + index)) }
+        return texts
+      }
+      for piece in pieces {
+        for (hash, item) in piece.spaceRuns { spaceRuns.insert(hash, item) }
+        for (hash, item) in piece.letterRuns { letterRuns.insert(hash, item) }
+        for (key, item) in piece.wholes where wholes[key] == nil { wholes[key] = item }
+      }
     }
     guard !places.isEmpty else {
       throw CorpusError(.source, "the evaluation files hold no item", at: paths.joined(separator: ", "))
     }
+    spaceRuns.seal()
+    letterRuns.seal()
     self.places = places
     files = reader.sources.map(\.name)
-    runs = RunTable(texts.runs)
-    wholes = texts.wholes
+    self.spaceRuns = spaceRuns
+    self.letterRuns = letterRuns
+    self.wholes = wholes
   }
 
   /// What an item and a row have in common.
@@ -47,20 +60,30 @@ final class EvaluationItems: Sendable {
     let detail: String
   }
 
+  /// Memory that one look-up leaves for the next.
+  struct Scratch {
+    fileprivate var words: [UInt64] = []
+    fileprivate var runs: [UInt64] = []
+  }
+
   /// The first item that `row` repeats: a run of words, or a short text as a whole.
-  func match(_ row: Row) -> Match? {
+  func match(_ row: Row, _ scratch: inout Scratch) -> Match? {
     let texts = row.texts
-    for split in [WordSplit.spaces, .letters] {
-      var words: [UInt64] = []
-      for text in texts { Words.append(text, split, to: &words) }
-      if let hit = runs.first(words, length: length, salt: ItemTexts.salt(split)) {
+    for (split, table) in [(WordSplit.spaces, spaceRuns), (.letters, letterRuns)] {
+      scratch.words.removeAll(keepingCapacity: true)
+      for text in texts { Words.append(text, split, to: &scratch.words) }
+      guard scratch.words.count >= length else { continue }
+      scratch.runs.removeAll(keepingCapacity: true)
+      Shingles.append(scratch.words, count: length, to: &scratch.runs)
+      if let hit = table.first(of: scratch.runs) {
         let shared = EvaluationItems.excerpt(texts, split, hit.start, length)
         return Match(
           place: places[Int(hit.item)],
           detail: "shares \(length) words with an evaluation item: '\(Problem.shortened(shared, limit: 200))'")
       }
     }
-    for key in ItemTexts.wholeKeys(of: row) {
+    // The words that are left are those of the letters.
+    for key in AskedTexts.keys(of: row, all: scratch.words) {
       if let item = wholes[key] {
         return Match(place: places[Int(item)], detail: "is the same as an evaluation item")
       }
@@ -85,28 +108,26 @@ final class EvaluationItems: Sendable {
 }
 
 /// Collects what of the items is looked up.
-struct ItemTexts {
+struct ItemTexts: Sendable {
   let fields: [String]
   let length: Int
-  private(set) var runs: [(hash: UInt64, item: Int32)] = []
-  private(set) var wholes: [WordsKey: Int32] = [:]
+  private(set) var spaceRuns: [(hash: UInt64, item: Int32)] = []
+  private(set) var letterRuns: [(hash: UInt64, item: Int32)] = []
+  private(set) var wholes: [(key: WordsKey, item: Int32)] = []
 
   init(fields: [String], length: Int) {
     self.fields = fields
     self.length = length
   }
 
-  /// Different splits give different runs, which must not be mixed up.
-  static func salt(_ split: WordSplit) -> UInt64 { split == .spaces ? 0x6A09_E667_F3BC_C908 : 0xBB67_AE85_84CA_A73B }
-
   /// Fields that hold a question whatever their length.
-  private static let questionFields: Set<String> = [
+  private static let questionFields = [
     "question", "query", "prompt", "instruction", "input", "problem", "goal", "ctx", "context", "sentence", "text",
-    "premise", "passage", "turns",
+    "premise", "passage", "turns", "content", "value",
   ]
 
-  /// A text of an unknown field counts as a whole from so many words on; shorter ones are labels.
-  private static let leastWords = 4
+  /// A text of any other field counts as a whole from so many words on; shorter ones may be labels or choices.
+  private static let leastWords = 8
 
   mutating func add(_ value: JSON, _ item: Int32) {
     if !fields.isEmpty, let object = value.object {
@@ -124,8 +145,9 @@ struct ItemTexts {
   /// An item of a known shape: its question, and question and answer together.
   private mutating func add(_ row: Row, _ item: Int32) {
     for text in row.promptTexts { addWhole(text, item, least: 1) }
-    addWhole(row.texts.joined(separator: "\n"), item, least: 1)
-    addRuns(row.texts.joined(separator: "\n"), item)
+    let joined = row.texts.joined(separator: "\n")
+    addWhole(joined, item, least: 1)
+    addRuns(joined, item)
   }
 
   private mutating func addStrings(_ value: JSON, _ item: Int32, isQuestion: Bool, depth: Int) {
@@ -138,113 +160,73 @@ struct ItemTexts {
       for value in values { addStrings(value, item, isQuestion: isQuestion, depth: depth + 1) }
     case .object(let object):
       for (key, value) in object.members {
-        let names = !fields.isEmpty || ItemTexts.questionFields.contains(key.lowercased())
-        addStrings(value, item, isQuestion: names, depth: depth + 1)
+        let asks = ItemTexts.questionFields.contains { sameBytes($0, key) || sameBytes($0, key.lowercased()) }
+        addStrings(value, item, isQuestion: asks, depth: depth + 1)
       }
     default: break
     }
   }
 
   private mutating func addRuns(_ text: String, _ item: Int32) {
-    for split in [WordSplit.spaces, .letters] {
+    func runs(_ split: WordSplit) -> [UInt64] {
       let words = Words.hashes(text, split)
-      guard words.count >= length else { continue }
+      guard words.count >= length else { return [] }
       var hashes: [UInt64] = []
+      hashes.reserveCapacity(words.count)
       Shingles.append(words, count: length, to: &hashes)
-      for hash in hashes { runs.append((hash ^ ItemTexts.salt(split), item)) }
+      return hashes
     }
+    for hash in runs(.spaces) { spaceRuns.append((hash, item)) }
+    for hash in runs(.letters) { letterRuns.append((hash, item)) }
   }
 
   private mutating func addWhole(_ text: String, _ item: Int32, least: Int) {
     let words = Words.hashes(text, .letters)
-    guard words.count >= least else { return }
-    let key = WordsKey(words)
-    if wholes[key] == nil { wholes[key] = item }
-  }
-
-  /// The keys of a row that a short item may equal: each question, its lines, all texts together, a plain text.
-  static func wholeKeys(of row: Row) -> [WordsKey] {
-    var keys: [WordsKey] = []
-    var all: [UInt64] = []
-    for (text, asks) in askedTexts(row) {
-      let words = Words.hashes(text, .letters)
-      all += words
-      guard asks, !words.isEmpty else { continue }
-      keys.append(WordsKey(words))
-      if let label = labels.first(where: { words.starts(with: $0) }), words.count > label.count {
-        keys.append(WordsKey(words[label.count...]))
-      }
-      guard text.utf8.contains(UInt8(ascii: "\n")) else { continue }
-      for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
-        let words = Words.hashes(String(decoding: line, as: UTF8.self), .letters)
-        if words.count >= leastWords { keys.append(WordsKey(words)) }
-        if let label = labels.first(where: { words.starts(with: $0) }), words.count > label.count {
-          keys.append(WordsKey(words[label.count...]))
-        }
-      }
-    }
-    keys.append(WordsKey(all))
-    return keys
-  }
-
-  /// "Question:" and the like before a question.
-  private static let labels: [[UInt64]] = ["question", "q", "input", "instruction", "user", "human"].map {
-    Words.hashes($0, .letters)
-  }
-
-  private static func askedTexts(_ row: Row) -> [(String, Bool)] {
-    switch row.content {
-    case .chat(let messages, _): messages.map { ($0.content, $0.role == .user) }
-    case .completion(let prompt, let completion): [(prompt, true), (completion, false)]
-    case .text(let text): [(text, true)]
-    }
+    guard words.count >= least, !words.isEmpty else { return }
+    wholes.append((WordsKey(words), item))
   }
 }
 
-/// A table of run hashes: a bit map that most look-ups end at, and the sorted hashes behind it.
-struct RunTable: Sendable {
-  private let hashes: [UInt64]
-  private let items: [Int32]
-  private let bits: [UInt64]
-  private let shift: UInt64
+/// What of a row may equal a whole question.
+enum AskedTexts {
+  /// A line counts as a question from so many words on.
+  private static let leastWords = 4
 
-  init(_ runs: [(hash: UInt64, item: Int32)]) {
-    let sorted = runs.sorted { ($0.hash, $0.item) < ($1.hash, $1.item) }
-    hashes = sorted.map(\.hash)
-    items = sorted.map(\.item)
-    var size: UInt64 = 16
-    while size < 30, 1 << size < UInt64(runs.count) * 16 { size += 1 }
-    shift = 64 - size
-    var bits = [UInt64](repeating: 0, count: 1 << Int(size - 6))
-    for hash in hashes {
-      let place = hash >> (64 - size)
-      bits[Int(place >> 6)] |= 1 << (place & 63)
+  /// Keys of each question, of its lines, both also without a label such as "Question:" before them, and of `all`,
+  /// the words of all texts together.
+  static func keys(of row: Row, all: [UInt64]) -> [WordsKey] {
+    var keys = [WordsKey(all)]
+    var words: [UInt64] = []
+    for text in texts(of: row) {
+      words.removeAll(keepingCapacity: true)
+      Words.append(text, .letters, to: &words)
+      add(words, least: 1, to: &keys)
+      guard text.utf8.contains(UInt8(ascii: "\n")) else { continue }
+      for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+        words.removeAll(keepingCapacity: true)
+        Words.append(String(Substring(line)), .letters, to: &words)
+        add(words, least: leastWords, to: &keys)
+      }
     }
-    self.bits = bits
+    return keys
   }
 
-  /// The first run of `words` that is in the table: where it begins and the first item that has it.
-  func first(_ words: [UInt64], length: Int, salt: UInt64) -> (start: Int, item: Int32)? {
-    guard words.count >= length else { return nil }
-    var runs: [UInt64] = []
-    runs.reserveCapacity(words.count)
-    Shingles.append(words, count: length, to: &runs)
-    for (start, run) in runs.enumerated() {
-      let hash = run ^ salt
-      let place = hash >> shift
-      if bits[Int(place >> 6)] >> (place & 63) & 1 == 0 { continue }
-      if let item = item(of: hash) { return (start, item) }
-    }
-    return nil
+  private static func add(_ words: [UInt64], least: Int, to keys: inout [WordsKey]) {
+    guard words.count >= least else { return }
+    keys.append(WordsKey(words))
+    if let first = words.first, words.count > least, labels.contains(first) { keys.append(WordsKey(words.dropFirst())) }
   }
 
-  private func item(of hash: UInt64) -> Int32? {
-    var low = 0
-    var high = hashes.count
-    while low < high {
-      let middle = (low + high) / 2
-      if hashes[middle] < hash { low = middle + 1 } else { high = middle }
+  /// Words that label a question.
+  private static let labels: [UInt64] = ["question", "q", "input", "instruction", "user", "human"].flatMap {
+    Words.hashes($0, .letters)
+  }
+
+  private static func texts(of row: Row) -> [String] {
+    switch row.content {
+    case .chat(let messages, _): messages.compactMap { $0.role == .user ? $0.content : nil }
+    case .completion(let prompt, _): [prompt]
+    case .text(let text): [text]
     }
-    return low < hashes.count && hashes[low] == hash ? items[low] : nil
   }
 }

@@ -25,8 +25,7 @@ struct NormalizeStep: CleaningStep {
   func run(_ rows: WorkingRows, _ label: StepLabel) throws(CorpusError) {
     let normalizer = self.normalizer
     try rows.judge(label) { row in
-      let after = row.mapTexts { normalizer.apply($0, $1) }
-      return after.sameTexts(as: row) ? .keep : .edit(after, reason: "normalized")
+      row.mapTexts { normalizer.apply($0, $1) }.map { .edit($0, reason: "normalized") } ?? .keep
     }
   }
 }

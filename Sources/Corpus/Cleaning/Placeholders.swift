@@ -31,7 +31,8 @@ enum Placeholders {
 
   private static func folded(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
     var folded: [UInt8] = []
-    for unsafebyte in unsafe bytes {
+    for index in bytes.indices {
+      let byte = unsafe bytes[index]
       folded.append(byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte)
     }
     let outer: Set<UInt8> = [

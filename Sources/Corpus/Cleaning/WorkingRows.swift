@@ -43,54 +43,61 @@ package final class WorkingRows {
     _ label: StepLabel, items: [String] = [], _ verdict: @Sendable (Int) -> Verdict
   ) throws(CorpusError) {
     let rows = self.rows
-    let numbers = self.numbers
     let sources = self.sources
     let pieces = Parallel.mapPieces(rows.count, of: WorkingRows.pieceSize) { range in
       var piece = Piece()
-      for index in range {
-        piece.take(verdict(index), rows[index], numbers[index], label, sources, items)
-      }
+      for index in range { piece.take(verdict(index), rows[index], index, label, sources, items) }
       return piece
     }
-    self.rows = []
-    self.numbers = []
     var tally = tallies.removeLast()
+    var gone: [Int] = []
     for piece in pieces {
-      self.rows += piece.rows
-      self.numbers += piece.numbers
-      tally.edited += piece.edited
+      for (index, after) in piece.edited { self.rows[index] = after }
+      gone += piece.gone
+      tally.edited += piece.edited.count
       for (reason, count) in piece.dropped { tally.dropped[reason, default: 0] += count }
-      if !piece.lines.isEmpty { try ledger.write(piece.lines, entries: piece.entries) }
+      if !piece.lines.isEmpty { try ledger.write(piece.lines, entries: piece.edited.count + piece.gone.count) }
     }
     tallies.append(tally)
+    remove(gone)
+  }
+
+  /// Removes the rows at `gone`, which is in order.
+  private func remove(_ gone: [Int]) {
+    guard var kept = gone.first else { return }
+    var next = gone[...]
+    for index in kept..<rows.count {
+      if next.first == index {
+        next.removeFirst()
+        continue
+      }
+      rows.swapAt(kept, index)
+      numbers.swapAt(kept, index)
+      kept += 1
+    }
+    rows.removeLast(rows.count - kept)
+    numbers.removeLast(numbers.count - kept)
   }
 
   private struct Piece: Sendable {
-    var rows: [Row] = []
-    var numbers: [Int] = []
+    var edited: [(index: Int, after: Row)] = []
+    var gone: [Int] = []
     var lines: [UInt8] = []
-    var entries = 0
-    var edited = 0
     var dropped: [String: Int] = [:]
 
     mutating func take(
-      _ verdict: Verdict, _ row: Row, _ number: Int, _ label: StepLabel, _ sources: [String], _ items: [String]
+      _ verdict: Verdict, _ row: Row, _ index: Int, _ label: StepLabel, _ sources: [String], _ items: [String]
     ) {
       switch verdict {
-      case .keep:
-        rows.append(row)
-        numbers.append(number)
+      case .keep: break
       case .edit(let after, let reason):
-        rows.append(after)
-        numbers.append(number)
-        edited += 1
-        entries += 1
+        edited.append((index, after))
         Ledger.append(
           to: &lines, step: label, action: "edited", reason: reason, detail: "", place: row.place, sources: sources,
           before: .row(row), after: after)
       case .drop(let reason, let detail, let of, let isItem):
         dropped[reason, default: 0] += 1
-        entries += 1
+        gone.append(index)
         Ledger.append(
           to: &lines, step: label, action: "dropped", reason: reason, detail: detail, place: row.place,
           sources: sources, before: .row(row), after: nil, of: of, ofSources: isItem ? items : sources)

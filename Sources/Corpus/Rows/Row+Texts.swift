@@ -32,34 +32,24 @@ extension Row {
     messages.last?.role == .assistant ? messages.count - 1 : messages.count
   }
 
-  /// The row with every text replaced by `change(text, position)`, where `position` tells which ends of the text
-  /// touch another text directly, so that white space there has a meaning.
-  func mapTexts(_ change: (String, TextEnds) -> String) -> Row {
-    var result = self
+  /// The row with the texts that `change(text, ends)` gives anew; nil when it gives none. `ends` tells which ends of
+  /// the text touch another text directly, so that white space there has a meaning.
+  func mapTexts(_ change: (String, TextEnds) -> String?) -> Row? {
     switch content {
-    case .chat(let messages, let tools):
-      result.content = .chat(
-        messages.map {
-          var message = $0
-          message.content = change($0.content, [])
-          return message
-        }, tools: tools)
+    case .chat(var messages, let tools):
+      var changed = false
+      for index in messages.indices {
+        guard let text = change(messages[index].content, []) else { continue }
+        messages[index].content = text
+        changed = true
+      }
+      return changed ? Row(.chat(messages, tools: tools), at: place) : nil
     case .completion(let prompt, let completion):
-      result.content = .completion(
-        prompt: change(prompt, .end), completion: change(completion, .start))
-    case .text(let text): result.content = .text(change(text, []))
-    }
-    return result
-  }
-
-  /// Whether both rows have the same texts, byte for byte; their shape must be the same.
-  func sameTexts(as other: Row) -> Bool {
-    switch (content, other.content) {
-    case (.chat(let a, _), .chat(let b, _)):
-      a.count == b.count && zip(a, b).allSatisfy { sameBytes($0.content, $1.content) }
-    case (.completion(let a, let b), .completion(let c, let d)): sameBytes(a, c) && sameBytes(b, d)
-    case (.text(let a), .text(let b)): sameBytes(a, b)
-    default: false
+      let first = change(prompt, .end)
+      let second = change(completion, .start)
+      if first == nil, second == nil { return nil }
+      return Row(.completion(prompt: first ?? prompt, completion: second ?? completion), at: place)
+    case .text(let text): return change(text, []).map { Row(.text($0), at: place) }
     }
   }
 }

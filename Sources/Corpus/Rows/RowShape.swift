@@ -41,7 +41,7 @@ struct RowShape {
       }
     }
     for (question, answers) in RowShape.questionShapes where has(object, question) {
-      if let answer = first(object, answers) { return [try question_(object, question, answer)] }
+      if let answer = first(object, answers) { return [try questionChat(object, question, answer)] }
     }
     if let text = object["text"] { return [.text(try string(text, "text"))] }
     throw unknown(object)
@@ -118,7 +118,8 @@ struct RowShape {
     return messages
   }
 
-  private func question_(_ object: JSON.Object, _ question: String, _ answer: String) throws(ShapeFault) -> Row.Content
+  private func questionChat(_ object: JSON.Object, _ question: String, _ answer: String) throws(ShapeFault)
+    -> Row.Content
   {
     let messages = [
       Message(.user, try string(object[question] ?? .null, question)),

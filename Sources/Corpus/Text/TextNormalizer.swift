@@ -10,17 +10,46 @@ struct TextNormalizer: Sendable {
   let whitespace: Bool
   let removesControls: Bool
 
-  /// `text` in that form; the same string when nothing changes.
-  func apply(_ text: String, _ ends: TextEnds) -> String {
+  /// `text` in that form; nil when nothing changes.
+  func apply(_ text: String, _ ends: TextEnds) -> String? {
     let composed = compose(text)
-    let changed = unsafe Words.bytes(of: composed) { bytes -> [UInt8]? in
+    let source = composed ?? text
+    let cleaned = unsafe Words.bytes(of: source) { bytes -> [UInt8]? in
+      guard unsafe needsCleaning(bytes, ends) else { return nil }
       var output: [UInt8] = []
       output.reserveCapacity(bytes.count)
       unsafe clean(bytes, ends, into: &output)
-      let same = unsafe output.count == bytes.count && output.elementsEqual(bytes)
-      return same ? nil : output
+      return output
     }
-    return changed.map { String(decoding: $0, as: UTF8.self) } ?? composed
+    let result = cleaned.map { String(decoding: $0, as: UTF8.self) } ?? composed
+    return result.flatMap { sameBytes($0, text) ? nil : $0 }
+  }
+
+  /// Whether `clean` may change anything: a quick look that most texts pass.
+  private func needsCleaning(_ bytes: UnsafeRawBufferPointer, _ ends: TextEnds) -> Bool {
+    guard let first = unsafe bytes.first, let last = unsafe bytes.last else { return false }
+    if whitespace {
+      if !ends.contains(.start), first <= 0x20 { return true }
+      if !ends.contains(.end), last <= 0x20 { return true }
+    }
+    var blankLines = 0
+    var previous: UInt8 = 0
+    for index in bytes.indices {
+      let byte = unsafe bytes[index]
+      if TextNormalizer.isPlain(byte) {
+        previous = byte
+        continue
+      }
+      if byte == 0x0A {
+        if whitespace, previous == 0x20 || previous == 0x09 || previous == 0x0D { return true }
+        blankLines = previous == 0x0A ? blankLines + 1 : 0
+        if whitespace, blankLines > 2 { return true }
+      } else if byte != 0x09 {
+        return true
+      }
+      previous = byte
+    }
+    return false
   }
 
   /// Copies `bytes` line by line without what is not wanted.
@@ -84,8 +113,9 @@ struct TextNormalizer: Sendable {
 
   // MARK: Unicode
 
-  private func compose(_ text: String) -> String {
-    if form == .none { return text }
+  /// `text` composed; nil when it is so already.
+  private func compose(_ text: String) -> String? {
+    if form == .none { return nil }
     return unsafe Words.bytes(of: text) { bytes -> String? in
       if unsafe isComposed(bytes) { return nil }
       var options = UTF8PROC_STABLE.rawValue | UTF8PROC_COMPOSE.rawValue
@@ -97,7 +127,7 @@ struct TextNormalizer: Sendable {
       guard count >= 0, let result = unsafe result else { return nil }
       defer { unsafe free(result) }
       return unsafe String(decoding: UnsafeBufferPointer(start: result, count: count), as: UTF8.self)
-    } ?? text
+    }
   }
 
   /// Whether every character is one that no normalisation touches, whatever stands beside it.
