@@ -18,9 +18,14 @@ import CPCRE2
     let translated = Array(RegularExpressionSyntax.translated(pattern).utf8)
     var number: Int32 = 0
     var offset = 0
-    let options = UInt32(PCRE2_UTF) | UInt32(PCRE2_UCP) | UInt32(PCRE2_NEVER_BACKSLASH_C)
+    // In Oniguruma's syntax ^ and $ stand at every line's ends.
+    let options =
+      UInt32(PCRE2_UTF) | UInt32(PCRE2_UCP) | UInt32(PCRE2_MULTILINE) | UInt32(PCRE2_NEVER_BACKSLASH_C)
+    let context = unsafe pcre2_compile_context_create_8(nil)
+    defer { unsafe pcre2_compile_context_free_8(context) }
+    unsafe pcre2_set_newline_8(context, UInt32(PCRE2_NEWLINE_LF))
     let compiled = unsafe translated.withUnsafeBufferPointer { bytes in
-      unsafe pcre2_compile_8(bytes.baseAddress, bytes.count, options, &number, &offset, nil)
+      unsafe pcre2_compile_8(bytes.baseAddress, bytes.count, options, &number, &offset, context)
     }
     guard let compiled = unsafe compiled else {
       throw TokenizerError(
@@ -87,109 +92,5 @@ import CPCRE2
       unsafe pcre2_get_error_message_8(number, bytes.baseAddress, bytes.count)
     }
     return length > 0 ? String(decoding: buffer.prefix(Int(length)), as: UTF8.self) : "error \(number)"
-  }
-}
-
-/// Differences between the syntax of published patterns and PCRE2's.
-enum RegularExpressionSyntax {
-  /// `\s` and `\w` as their Unicode definitions (PCRE2's `\s` has U+180E besides, its `\w` lacks marks), and the
-  /// class intersection `[A&&B]` as a look-ahead.
-  static func translated(_ pattern: String) -> String {
-    var result: [Unicode.Scalar] = []
-    let scalars = Array(pattern.unicodeScalars)
-    var index = 0
-    var inClass = false
-    var classStart = 0
-    while index < scalars.count {
-      let scalar = scalars[index]
-      if scalar == "\\", index + 1 < scalars.count {
-        result += escape(scalars[index + 1], inClass: inClass)
-        index += 2
-        continue
-      }
-      if scalar == "[", !inClass {
-        inClass = true
-        classStart = result.count
-        result.append(scalar)
-        if index + 1 < scalars.count, scalars[index + 1] == "^" {
-          result.append("^")
-          index += 1
-        }
-        if index + 1 < scalars.count, scalars[index + 1] == "]" {
-          result += "\\]".unicodeScalars
-          index += 1
-        }
-      } else if scalar == "[", inClass, !isPosixClass(scalars, index) {
-        result += "\\[".unicodeScalars
-      } else if scalar == "&", inClass, index + 2 < scalars.count, scalars[index + 1] == "&",
-        let (second, end) = nestedClass(scalars, index + 2)
-      {
-        let first = result[classStart...] + ["]"]
-        result.removeSubrange(classStart...)
-        result += "(?:(?=".unicodeScalars
-        result += translated(second).unicodeScalars
-        result += ")".unicodeScalars
-        result += first
-        result += ")".unicodeScalars
-        inClass = false
-        index = end
-        continue
-      } else {
-        if scalar == "]" { inClass = false }
-        result.append(scalar)
-      }
-      index += 1
-    }
-    var text = String.UnicodeScalarView()
-    text.append(contentsOf: result)
-    return String(text)
-  }
-
-  private static let space =
-    "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
-  private static let word = "\\p{L}\\p{M}\\p{N}\\p{Pc}"
-
-  private static func escape(_ letter: Unicode.Scalar, inClass: Bool) -> [Unicode.Scalar] {
-    let text: String
-    switch (letter, inClass) {
-    case ("s", true): text = space
-    case ("s", false): text = "[\(space)]"
-    case ("S", false): text = "[^\(space)]"
-    case ("w", true): text = word
-    case ("w", false): text = "[\(word)]"
-    case ("W", false): text = "[^\(word)]"
-    default: return ["\\", letter]
-    }
-    return Array(text.unicodeScalars)
-  }
-
-  private static func isPosixClass(_ scalars: [Unicode.Scalar], _ index: Int) -> Bool {
-    index + 1 < scalars.count && scalars[index + 1] == ":"
-  }
-
-  /// The operand of `&&` at `index`: a class of its own, which must end the outer class (`[A&&[B]]`), or the rest of the
-  /// outer class (`[A&&B]`). Gives the operand as a class, and the index behind the outer class.
-  private static func nestedClass(_ scalars: [Unicode.Scalar], _ index: Int) -> (String, Int)? {
-    let nested = scalars[index] == "["
-    var operand: [Unicode.Scalar] = nested ? [] : ["["]
-    var position = index
-    while position < scalars.count {
-      let scalar = scalars[position]
-      operand.append(scalar)
-      position += 1
-      if scalar == "\\", position < scalars.count {
-        operand.append(scalars[position])
-        position += 1
-      } else if scalar == "]" {
-        if nested {
-          guard position < scalars.count, scalars[position] == "]" else { return nil }
-          position += 1
-        }
-        var text = String.UnicodeScalarView()
-        text.append(contentsOf: operand)
-        return (String(text), position)
-      }
-    }
-    return nil
   }
 }

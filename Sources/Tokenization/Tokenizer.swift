@@ -205,6 +205,24 @@ package final class Tokenizer: Sendable {
     }
   }
 
+  /// The words that `text`, as content, is cut into before merging: ranges of `text`, in order.
+  package func words(of text: [UInt8]) throws(TokenizerError) -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    let scratch = EncodingScratch()
+    let done = unsafe text.withUnsafeBufferPointer { buffer in
+      Result { () throws(TokenizerError) in
+        let text = try unsafe normalizer.apply(TextView(buffer), 0..<buffer.count, scratch)
+        try text.withView { (view: TextView) throws(TokenizerError) in
+          try preTokenizer.words(view, 0..<view.count, scratch) { (view, range) in
+            ranges.append(view.start(range.lowerBound)..<view.end(range.upperBound - 1))
+          }
+        }
+      }
+    }
+    try done.get()
+    return ranges
+  }
+
   // MARK: - Decoding
 
   /// The text of `ids`; unknown ids give nothing. Bytes are as the tokens have them: a text cut inside a character is

@@ -130,9 +130,16 @@ enum Unicode8 {
     return categoryMask(scalar) & Category.punctuation != 0
   }
 
-  /// Letters, marks, numbers and connecting punctuation: a regular expression's `\w`.
+  /// Letters, marks, digits and connecting punctuation: a regular expression's `\w`.
   static func isWord(_ scalar: UInt32) -> Bool {
-    categoryMask(scalar) & (Category.letter | Category.mark | Category.number | Category.connector) != 0
+    if categoryMask(scalar) & (Category.letter | Category.mark | Category.digit | Category.connector) != 0 {
+      return true
+    }
+    // Symbols that Unicode calls alphabetic: letters in circles and squares.
+    switch scalar {
+    case 0x24B6...0x24E9, 0x1F130...0x1F149, 0x1F150...0x1F169, 0x1F170...0x1F189: return true
+    default: return false
+    }
   }
 
   /// Sets of general categories, one bit each in utf8proc's numbering.
@@ -141,6 +148,7 @@ enum Unicode8 {
     static let mark: UInt32 = 0b1_1100_0000
     static let nonSpacingMark: UInt32 = 0b0_0100_0000
     static let number: UInt32 = 0b1110 << 8
+    static let digit: UInt32 = 0b110 << 8
     static let connector: UInt32 = 1 << 12
     static let punctuation: UInt32 = 0b111_1111 << 12
     static let symbol: UInt32 = 0b1111 << 19
