@@ -65,8 +65,8 @@ package struct MemoryOverhead: Sendable, Equatable {
   /// Code, libraries and the runtime's heap.
   package var process = 40 << 20
   /// Packing buffers of the matrix products and per-thread scratch.
-  package var backend = 24 << 20
-  /// Examples' tables and loaded programs.
+  package var backend = 56 << 20
+  /// Examples' tables and loaded programs; a plan adds the examples' tokens.
   package var data = 16 << 20
   /// Pieces of a checkpoint or a model file on their way to disk.
   package var checkpoint = 2 * WeightPieces.bytes

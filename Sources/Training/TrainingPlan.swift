@@ -49,6 +49,8 @@ package struct TrainingPlan: Sendable {
     try options.check()
     let schedule = StepSchedule(examples: data.count, options: options)
     let workload = try Workload(config: config, data: data, validation: validation, schedule: schedule)
+    var overhead = overhead
+    overhead.data += workload.dataBytes
     let search = PlanSearch(config: config, options: options, workload: workload, overhead: overhead)
     let choice = try search.fastest()
     self.config = config
@@ -93,6 +95,8 @@ package struct Workload: Sendable, Equatable {
   package private(set) var validationTokens = 0
   /// Rows of the rotary tables: the longest segment anywhere.
   package private(set) var positions = 1
+  /// Bytes that the examples take when all are in memory: an id, its mask and its share of the segments for each token.
+  package private(set) var dataBytes = 0
   /// How many micro-batches an update can have, the largest first.
   package private(set) var microBatchCounts: [Int] = []
 
@@ -133,6 +137,7 @@ package struct Workload: Sendable, Equatable {
           at: "\(name) example \(index)", value: "\(size.longestSegment) tokens", remedy: "lower max_seq_length")
       }
       positions = max(positions, size.longestSegment)
+      dataBytes += size.tokens * 8
     }
   }
 
