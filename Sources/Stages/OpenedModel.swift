@@ -126,8 +126,7 @@ package struct ChatPrompt {
     variables["bos_token"] = spelling(tokenizer.bosID)
     variables["eos_token"] = spelling(tokenizer.eosID)
     let rendered = try template.render(variables)
-    return PromptText(
-      rendered.text, controlRanges: rendered.spans.filter { $0.origin != .message }.map { $0.start..<$0.end })
+    return PromptText(rendered.text, controlRanges: rendered.templateRanges)
   }
 }
 

@@ -63,7 +63,13 @@ package struct PlannedTraining {
   /// The control token that the template writes after an assistant's words.
   private var turnEnd: Int? {
     guard let template, let parsed = try? ChatTemplate(source: template) else { return nil }
-    return ChatEncoder.turnEnd(tokenizer: tokenizer, template: parsed).map { Int($0) }
+    let encoder = ChatEncoder(
+      tokenizer: tokenizer, template: parsed, options: ChatEncoder.Options(maxSequenceLength: 4096))
+    let row: JSON = ["messages": [["role": "user", "content": "a"], ["role": "assistant", "content": "b"]]]
+    guard case .examples(let examples, _)? = try? encoder.encode(row), let example = examples.first,
+      let last = example.trained.lastIndex(of: true), tokenizer.isSpecial(example.ids[last])
+    else { return nil }
+    return Int(example.ids[last])
   }
 }
 

@@ -126,26 +126,32 @@ package struct TaskFile {
   }
 
   private static func task(_ path: FilePath) throws -> EvaluationTask {
-    let node = try YAML.parse(try Files.read(path, limit: 1 << 22), file: path.display)
-    return try EvaluationTask(node.json, file: path.display)
+    let bytes = try Files.read(path, limit: YAML.maximumSize)
+    do throws(YAMLError) {
+      return try EvaluationTask(try YAML.parse(bytes).json, file: path.display)
+    } catch {
+      throw StageError(
+        Problem(
+          error.what, at: "\(path.display):\(error.line):\(error.column)", value: error.text, remedy: error.remedy))
+    }
   }
 
   private static func documents(_ split: String, of task: EvaluationTask, _ folder: FilePath) throws -> [JSON.Object] {
     guard let path = task.path(of: split) else { return [] }
-    return try DocumentReader().documents(folder.appending(path))
+    return try RowReader.documents(of: folder.appending(path))
   }
 }
 
 /// The Jinja templates of a task, parsed once.
 private final class TaskTemplates: @unchecked Sendable {
-  private var known: [String: JinjaTemplate] = [:]
+  private var known: [String: TextTemplate] = [:]
   private let lock = NSLock()
 
   func render(_ source: String, _ fields: JSON.Object) throws(EvaluationError) -> String {
     lock.lock()
     defer { lock.unlock() }
     do {
-      let template = try known[source] ?? JinjaTemplate(source: source, strict: true)
+      let template = try known[source] ?? TextTemplate(source: source)
       known[source] = template
       return String(decoding: try template.render(fields), as: UTF8.self)
     } catch {

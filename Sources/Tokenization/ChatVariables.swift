@@ -55,7 +55,7 @@ enum ChatVariables {
   }
 
   /// A JSON value as Python's `json.loads` makes it.
-  private static func value(of json: JSON, _ origin: JinjaOrigin) throws(JinjaFault) -> JinjaValue {
+  static func value(of json: JSON, _ origin: JinjaOrigin) throws(JinjaFault) -> JinjaValue {
     switch json {
     case .null: return JinjaValue(.none, origin)
     case .bool(let flag): return JinjaValue(.bool(flag), origin)

@@ -20,6 +20,7 @@ final class JinjaRenderer {
 
   let names: [String]
   let clock: TemplateClock
+  private let isStrict: Bool
   private var context: [JinjaValue?]
   var scope = JinjaScope(nil)
   private var outputs = [JinjaText()]
@@ -28,10 +29,11 @@ final class JinjaRenderer {
   private var depth = 0
   private var calls = 0
 
-  static func render(_ template: JinjaTemplate, _ variables: JinjaDict, clock: TemplateClock) throws(TemplateError)
-    -> JinjaText
-  {
-    let renderer = JinjaRenderer(template, variables, clock)
+  /// `isStrict`: writing an undefined value is an error instead of an empty text.
+  static func render(
+    _ template: JinjaTemplate, _ variables: JinjaDict, clock: TemplateClock, isStrict: Bool = false
+  ) throws(TemplateError) -> JinjaText {
+    let renderer = JinjaRenderer(template, variables, clock, isStrict)
     defer { renderer.dismantle() }
     do {
       _ = try renderer.run(template.body)
@@ -41,8 +43,9 @@ final class JinjaRenderer {
     return renderer.outputs[0]
   }
 
-  private init(_ template: JinjaTemplate, _ variables: JinjaDict, _ clock: TemplateClock) {
+  private init(_ template: JinjaTemplate, _ variables: JinjaDict, _ clock: TemplateClock, _ isStrict: Bool) {
     names = template.names
+    self.isStrict = isStrict
     self.clock = clock
     context = template.names.map { name in
       variables.value(JinjaText(name)) ?? JinjaFunction(rawValue: name).map { JinjaValue(.function($0)) }
@@ -146,7 +149,9 @@ final class JinjaRenderer {
     case .text(let text): try write(text)
     case .output(let expression, let line):
       at(line)
-      try write(try text(of: try evaluate(expression)))
+      let value = try evaluate(expression)
+      if isStrict, case .undefined(let undefined) = value.kind { throw JinjaFault(undefined.what) }
+      try write(try text(of: value))
     case .set(let target, let expression, let line):
       at(line)
       try assign(target, try evaluate(expression))
