@@ -145,9 +145,7 @@ struct ItemTexts: Sendable {
   /// An item of a known shape: its question, and question and answer together.
   private mutating func add(_ row: Row, _ item: Int32) {
     for text in row.promptTexts { addWhole(text, item, least: 1) }
-    let joined = row.texts.joined(separator: "\n")
-    addWhole(joined, item, least: 1)
-    addRuns(joined, item)
+    addWhole(row.texts.joined(separator: "\n"), item, least: 1)
   }
 
   private mutating func addStrings(_ value: JSON, _ item: Int32, isQuestion: Bool, depth: Int) {

@@ -117,12 +117,18 @@ package enum RowFormat: String, Sendable {
 
   /// What a file that is no text is, by its first bytes; nil for text.
   static func binaryName(_ head: [UInt8]) -> String? {
+    if let name = magicName(head) { return name }
+    let start = head.prefix(4096)
+    let odd = start.count { $0 < 0x09 || (0x0E...0x1A).contains($0) }
+    return odd * 50 > start.count ? "a binary file" : nil
+  }
+
+  /// A known kind of file that is no text, by its first bytes.
+  static func magicName(_ head: [UInt8]) -> String? {
     let magics: [(String, String)] = [
       ("PAR1", "a Parquet file"), ("%PDF-", "a PDF file"), ("SQLite format 3", "an SQLite database"),
     ]
     for (magic, name) in magics where head.starts(with: Array(magic.utf8)) { return name }
-    let start = head.prefix(4096)
-    let odd = start.count { $0 < 0x09 || (0x0E...0x1A).contains($0) }
-    return odd * 50 > start.count ? "a binary file" : nil
+    return nil
   }
 }

@@ -128,7 +128,7 @@ package final class RowReader {
     let start = spec.encoding == nil ? encoding.mark : TextEncoding.mark(of: encoding.name, raw)
     var text: any ByteSource = source
     if !encoding.isUTF8 {
-      if let kind = RowFormat.binaryName(raw), encoding.assumed { throw binary(kind, name) }
+      if let kind = RowFormat.magicName(raw) { throw binary(kind, name) }
       text = try Converter.convert(source, from: TextEncoding(encoding.name, mark: start), at: name)
     } else if start > 0 {
       text = PartBytes(source, from: start)

@@ -20,8 +20,8 @@ package struct TextEncoding: Sendable, Equatable {
 
   /// The encoding of `source`: its byte-order mark; else UTF-8 if it is valid, or nearly; else what uchardet says.
   ///
-  /// A text counts as UTF-8 with damaged rows when well-formed multi-byte sequences are not rare beside the stray
-  /// bytes: in other encodings they hardly occur.
+  /// A text counts as UTF-8 with damaged rows when runs of bytes outside ASCII that are well-formed throughout are not
+  /// rare beside the broken ones: in other encodings such runs hardly occur.
   static func detect(_ source: any ByteSource) throws(CorpusError) -> TextEncoding {
     let head = try source.bytes(at: 0, count: 4096)
     if let marked = byMark(head) ?? byZeros(head) { return marked }
@@ -29,8 +29,10 @@ package struct TextEncoding: Sendable, Equatable {
       return TextEncoding(name, assumed: true)
     }
     let scan = try survey(source)
-    guard let stray = scan.firstStray, scan.sequences * 4 < scan.strays else { return TextEncoding("UTF-8") }
-    guard let name = try guess(source, around: stray), try isPlausible(name, source, stray: stray, scan) else {
+    guard let stray = scan.firstStray, scan.soundRuns * 6 < scan.brokenRuns else { return TextEncoding("UTF-8") }
+    guard let guessed = try guess(source, around: stray) else { return TextEncoding("UTF-8") }
+    let name = try preferred(guessed, source, around: stray)
+    guard try isPlausible(name, source, stray: stray, scan) else {
       return TextEncoding("UTF-8")
     }
     return TextEncoding(name, assumed: true)
@@ -109,8 +111,21 @@ package struct TextEncoding: Sendable, Equatable {
     case "EUC-KR": "UHC"
     case "GB2312", "GBK": "GB18030"
     case "MAC-CYRILLIC": "MACCYRILLIC"
+    case "TIS-620": "CP874"
     default: name
     }
+  }
+
+  /// Windows-1252 instead of a DOS code page of Latin letters when no byte is a letter of the DOS page alone: uchardet
+  /// takes short Western texts for the rare one.
+  private static func preferred(
+    _ name: String, _ source: any ByteSource, around place: Int
+  ) throws(CorpusError) -> String {
+    guard name.hasPrefix("IBM85"), !sameBytes(name, "IBM855") else { return name }
+    let sample = try source.bytes(at: max(0, place - 4096), count: 1 << 18)
+    let signs: Set<UInt8> = [0x80, 0x85, 0x91, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x99]
+    let isWestern = sample.allSatisfy { $0 < 0x80 || $0 >= 0xC0 || (0xA9...0xBF).contains($0) || signs.contains($0) }
+    return isWestern ? "WINDOWS-1252" : name
   }
 
   /// With little evidence, a single-byte guess must give words: letters beside letters, or usual signs.
@@ -120,7 +135,7 @@ package struct TextEncoding: Sendable, Equatable {
     _ name: String, _ source: any ByteSource, stray: Int, _ scan: UTF8Scan
   ) throws(CorpusError) -> Bool {
     guard Converter.isKnown(name) else { return false }
-    guard scan.strays <= 8 else { return true }
+    guard scan.brokenRuns <= 8 else { return true }
     let sample = try source.bytes(at: max(0, stray - 64), count: 1 << 16)
     guard let text = try? Converter.convert(sample, from: name, at: "") else { return false }
     let scalars = Array(String(decoding: text, as: UTF8.self).unicodeScalars)

@@ -1,11 +1,13 @@
 /// Scanning of UTF-8 bytes.
 @safe struct UTF8Scan {
-  /// Well-formed multi-byte sequences seen.
-  private(set) var sequences = 0
-  /// Bytes that belong to no well-formed sequence.
-  private(set) var strays = 0
+  /// Runs of bytes outside ASCII that are well-formed throughout.
+  private(set) var soundRuns = 0
+  /// Runs that hold a byte that belongs to no well-formed sequence.
+  private(set) var brokenRuns = 0
   /// Offset of the first stray byte.
   private(set) var firstStray: Int?
+  /// Whether the run being scanned is broken; nil between runs.
+  private var runIsBroken: Bool?
 
   /// Scans `bytes`, which begin at `offset` of the text. Unless `isLast`, a sequence cut off at the end is left
   /// alone; returns the count of bytes scanned.
@@ -13,21 +15,31 @@
     var index = 0
     let end = bytes.count
     while index < end {
-      index = unsafe UTF8Scan.skipASCII(bytes, from: index)
-      if index == end { break }
+      if unsafe bytes[index] < 0x80 {
+        closeRun()
+        index = unsafe UTF8Scan.skipASCII(bytes, from: index)
+        continue
+      }
+      if runIsBroken == nil { runIsBroken = false }
       let length = unsafe UTF8Scan.sequenceLength(bytes, at: index)
       if length > 0 {
-        sequences += 1
         index += length
       } else if !isLast, end - index < 4, unsafe UTF8Scan.mayContinue(bytes, at: index) {
         break
       } else {
-        strays += 1
+        runIsBroken = true
         if firstStray == nil { firstStray = offset + index }
         index += 1
       }
     }
+    if isLast { closeRun() }
     return index
+  }
+
+  private mutating func closeRun() {
+    guard let broken = runIsBroken else { return }
+    if broken { brokenRuns += 1 } else { soundRuns += 1 }
+    runIsBroken = nil
   }
 
   /// The first place at or after `start` that holds no ASCII byte.
@@ -72,7 +84,7 @@
   static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var scan = UTF8Scan()
     _ = unsafe scan.scan(bytes, at: 0, isLast: true)
-    return scan.strays == 0
+    return scan.firstStray == nil
   }
 
   /// The scalar at `index` of well-formed text, and its length.
