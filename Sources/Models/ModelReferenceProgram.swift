@@ -2,11 +2,13 @@ import Basics
 import Foundation
 
 /// Runs one of the system's programs (pip, curl) to its end, within a time, its words kept for messages.
-struct ModelReferenceProgram {
+package struct ModelReferenceProgram {
   /// Program and arguments as bytes, for paths need not be valid UTF-8; the program is looked up in PATH.
-  let arguments: [FilePath]
+  package let arguments: [FilePath]
 
-  enum Outcome {
+  package init(arguments: [FilePath]) { self.arguments = arguments }
+
+  package enum Outcome {
     /// The program is not on this machine.
     case absent
     case ended(status: Int32, lastLines: String)
@@ -18,7 +20,7 @@ struct ModelReferenceProgram {
   ///
   /// The program is the leader of a process group, which dies as a whole when it is stopped or takes longer than
   /// `seconds`.
-  func run(log: FilePath, seconds: Double, tick: () -> Bool) throws(ModelError) -> Outcome {
+  package func run(log: FilePath, seconds: Double, tick: () -> Bool) throws(ModelError) -> Outcome {
     var attributes = posix_spawnattr_t()
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawnattr_init(&attributes)

