@@ -4,16 +4,23 @@ import Store
 
 /// Outputs of recorded runs, by stage name.
 enum StageOutput {
-  /// Where the output of a stage lies: `NAME`, a cell `NAME[axis=value]`, of the newest run or of run `run`.
-  static func path(_ stage: String, output: String, project: Project, run: Int? = nil) throws -> FilePath {
-    let history = try RunHistory(project)
-    let found = try history.cell(stage, run: run)
-    guard let record = found.outputs.first(where: { sameBytes($0.name, output) }) else {
+  /// Where the output of a stage lies: `NAME`, or a cell `NAME[axis=value]`, of the newest run or of run `run`.
+  static func path(_ stage: String, output: String, project: Project, run id: Int? = nil) throws -> FilePath {
+    let history = try RunHistory.existing(project)
+    let run = try history.run(id)
+    let cells = try history.cells(of: run, named: stage)
+    guard cells.count == 1, let cell = cells.first else {
       throw UsageError(
-        "the stage '\(stage)' has no output '\(output)' in this run", value: found.record.status.word,
+        "the stage has several cells", value: stage,
+        remedy: "name one: \(cells.map(\.cell).joined(separator: ", "))")
+    }
+    let outputs = try cell.attempt.map { try history.ledger.outputs(of: $0) } ?? []
+    guard let found = outputs.first(where: { sameBytes($0.name, output) }) else {
+      throw UsageError(
+        "the stage '\(stage)' has no output '\(output)' in run \(run.id)", value: cell.status.word,
         remedy: "run it first: fettle run --stage \(stage)")
     }
-    return history.path(of: record)
+    return history.ledger.objects.path(found.digest)
   }
 
   /// The folder of the model that `stage` or `stage.model` names in the newest run; nil when no stage is called so.
@@ -22,10 +29,7 @@ enum StageOutput {
       return nil
     }
     let stage = reference.hasSuffix(".model") ? String(reference.dropLast(6)) : reference
-    guard let history = try? RunHistory(project), let found = try? history.cell(stage, run: nil),
-      let record = found.outputs.first(where: { $0.name == "model" })
-    else { return nil }
-    return history.path(of: record).display
+    return try? path(stage, output: "model", project: project).display
   }
 }
 

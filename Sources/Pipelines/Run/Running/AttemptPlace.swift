@@ -56,26 +56,15 @@ final class AttemptPlace {
     var forecast: AttemptSpec.Forecast?
     if let id = cell.forecast, let target = execution.runner.pipeline[id] {
       forecast = AttemptSpec.Forecast(
-        cell: id, kind: target.kind.name, with: resolved(target) { try? path($0, $1) }, seed: target.seed)
+        cell: id, kind: target.kind.name, with: target.settings { try? path($0, $1) }, seed: target.seed)
     }
     return AttemptSpec(
       pipeline: execution.runner.pipeline.name, cell: cell.id, stage: cell.stage, kind: cell.kind.name,
-      with: resolved(cell) { try? path($0, $1) }, references: execution.fingerprint.references, inputs: inputs,
+      with: cell.settings { try? path($0, $1) }, references: execution.fingerprint.references, inputs: inputs,
       outputs: cell.outputs.map { AttemptSpec.Output(name: $0.name, kind: $0.kind, path: $0.path) },
       forecast: forecast, seed: cell.seed, number: number, fingerprint: fingerprint, projectRoot: project.root,
       workFolder: work, outputFolder: outputs, checkpointFolder: checkpoints, eventDescriptor: 3,
       runner: Int(getpid()))
-  }
-
-  /// `with` with the paths of other cells' outputs in place of the references to them.
-  private func resolved(_ cell: StageCell, _ path: (String, String) -> FilePath?) -> JSON.Object {
-    var with = JSON.object(cell.with)
-    for reference in cell.references {
-      if case .output(let producer, let output) = reference.target, let place = path(producer, output) {
-        with = with.replacing(at: reference.place, with: place.json)
-      }
-    }
-    return with.object ?? cell.with
   }
 
   /// What the attempt left in its result file; empty when it left none.

@@ -1,0 +1,164 @@
+import Basics
+import Foundation
+import Pipelines
+import Store
+
+extension Command {
+  private static let ofRun = Option.value("run", "ID", "of this run instead of the newest")
+
+  static let status = Command(
+    name: "status", abstract: "Shows the stages of the newest run", positionals: [], options: [ofRun],
+    run: { invocation throws in
+      let terminal = Terminal(invocation)
+      let history = try RunHistory.existing(try Project(invocation))
+      let run = try history.run(try invocation.whole("run", in: 1...Int.max))
+      if terminal.wantsJSON {
+        terminal.print(try history.status(run))
+        return .done
+      }
+      terminal.print("run \(run.id) of \(run.pipeline)" + (run.exitCode.map { $0 == 0 ? "" : ", exit code \($0)" } ?? ", not finished"))
+      terminal.print(RunResults(project: history.project, cells: try history.cells(of: run)).text)
+      return .done
+    })
+
+  static let show = Command(
+    name: "show", abstract: "Shows a stage's outputs and metrics", positionals: ["STAGE"], options: [ofRun],
+    run: { invocation throws in
+      let terminal = Terminal(invocation)
+      let history = try RunHistory.existing(try Project(invocation))
+      let run = try history.run(try invocation.whole("run", in: 1...Int.max))
+      let cells = try history.cells(of: run, named: invocation.positionals[0])
+      let shown = try cells.map { try history.show($0, of: run) }
+      if terminal.wantsJSON {
+        terminal.print(shown.count == 1 ? shown[0] : .array(shown))
+        return .done
+      }
+      for cell in shown { terminal.print(StageWords(cell).text) }
+      return .done
+    })
+
+  static let why = Command(
+    name: "why", abstract: "Says why a stage ran, or did not, and what changed", positionals: ["STAGE"],
+    options: [ofRun],
+    run: { invocation throws in
+      let terminal = Terminal(invocation)
+      let history = try RunHistory.existing(try Project(invocation))
+      let run = try history.run(try invocation.whole("run", in: 1...Int.max))
+      let found = try history.cells(of: run, named: invocation.positionals[0]).map { try history.why($0, in: run) }
+      if terminal.wantsJSON {
+        terminal.print(found.count == 1 ? found[0].json : .array(found.map(\.json)))
+      } else {
+        for explanation in found { terminal.print(explanation.text) }
+      }
+      return .done
+    })
+
+  static let logs = Command(
+    name: "logs", abstract: "Prints what a stage's newest attempt printed", positionals: ["STAGE"], options: [ofRun],
+    run: { invocation throws in
+      let terminal = Terminal(invocation)
+      let history = try RunHistory.existing(try Project(invocation))
+      let run = try history.run(try invocation.whole("run", in: 1...Int.max))
+      var documents: [JSON] = []
+      for cell in try history.cells(of: run, named: invocation.positionals[0]) {
+        guard let attempt = try history.attempt(of: cell, in: run), let path = history.log(of: attempt) else { continue }
+        let text = Files.exists(path) ? String(decoding: try Files.read(path, limit: 1 << 28), as: UTF8.self) : ""
+        documents.append([
+          "stage": .string(cell.cell), "attempt": JSON(attempt.id), "path": .string(path.display), "text": .string(text),
+        ])
+        if terminal.wantsJSON { continue }
+        terminal.say("\(cell.cell), attempt \(attempt.id): \(path.display)")
+        if !text.isEmpty { terminal.print(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
+      }
+      if terminal.wantsJSON { terminal.print(documents.count == 1 ? documents[0] : .array(documents)) }
+      return .done
+    })
+
+  static let metrics = Command(
+    name: "metrics", abstract: "Shows a training's rows: step, loss, rate, speed", positionals: ["[STAGE]"],
+    options: [ofRun, .value("every", "N", "only every N-th row")],
+    run: { invocation throws in
+      let terminal = Terminal(invocation)
+      let project = try Project(invocation)
+      let history = try RunHistory.existing(project)
+      let run = try history.run(try invocation.whole("run", in: 1...Int.max))
+      guard let name = invocation.positionals.first else {
+        let table = try history.table(run)
+        terminal.wantsJSON ? terminal.print(table.json) : terminal.print(table.text)
+        return .done
+      }
+      let every = try invocation.whole("every", in: 1...Int.max) ?? 1
+      let path = try StageOutput.path(name, output: "metrics", project: project, run: run.id)
+      let rows = try Files.read(path, limit: 1 << 30).split(separator: 0x0A).map { try JSONParser.parse($0) }
+      let kept = rows.enumerated().filter { ($0.offset + 1) % every == 0 || $0.offset == rows.count - 1 }.map(\.element)
+      if terminal.wantsJSON {
+        for row in kept { terminal.print(row, pretty: false) }
+        return .done
+      }
+      var table = TextTable(["step", "epoch", "loss", "grad norm", "learning rate", "tokens/s"])
+      for row in kept {
+        func number(_ key: String, _ digits: Int) -> String { row[key]?.double.map { Quantity.fixed($0, digits) } ?? "-" }
+        table.add([
+          row["step"]?.text() ?? "-", number("epoch", 2), number("loss", 4), number("grad_norm", 3),
+          row["learning_rate"]?.double.map { String(format: "%.3g", $0) } ?? "-", number("tokens_per_second", 0),
+        ])
+      }
+      terminal.print(table.text)
+      return .done
+    })
+
+  static let dag = Command(
+    name: "dag", abstract: "Draws the stages of a pipeline and what flows between them", positionals: ["[FILE]"],
+    options: [
+      .value("format", "text|mermaid|dot|svg", "the form of the drawing (default: text)"),
+      .flag("cells", "draw every cell of a matrix"),
+      .value("output", "FILE", "write the drawing there"),
+      .value("set", "vars.NAME=VALUE", repeats: true, "override a variable of the file"),
+    ],
+    run: { invocation throws in
+      let terminal = Terminal(invocation)
+      let file = try PipelineFile.choose(invocation.positionals.first, project: try Project(invocation))
+      let graph = PipelineGraph(
+        try Pipeline.load(file, overrides: invocation.all("set")), byCell: invocation.has("cells"))
+      if terminal.wantsJSON {
+        terminal.print(graph.json)
+        return .done
+      }
+      let drawing: String
+      switch invocation.value("format") ?? "text" {
+      case "text": drawing = graph.text
+      case "mermaid": drawing = graph.mermaid
+      case "dot": drawing = graph.dot
+      case "svg": drawing = graph.svg
+      case let other: throw UsageError("unknown --format", value: other, remedy: "use text, mermaid, dot or svg")
+      }
+      if let path = invocation.value("output") {
+        try Files.writeAtomically(Array(drawing.utf8), to: FilePath(path))
+        terminal.say("wrote \(path)")
+      } else {
+        terminal.print(drawing.hasSuffix("\n") ? String(drawing.dropLast()) : drawing)
+      }
+      return .done
+    })
+}
+
+/// A stage's record in words.
+struct StageWords {
+  private let json: JSON
+
+  init(_ json: JSON) { self.json = json }
+
+  var text: String {
+    func word(_ key: String) -> String { json[key]?.string ?? json[key]?.text() ?? "" }
+    var lines = ["\(word("stage")): \(word("status"))" + (json["reason"]?.string.map { ", \($0)" } ?? "")]
+    if let error = json["error"]?.string { lines.append("  error: \(error)") }
+    lines.append("  fingerprint: \(word("fingerprint"))")
+    for (name, output) in json["outputs"]?.object?.members ?? [] {
+      lines.append("  output \(name) (\(output["kind"]?.string ?? "")): \(output["path"]?.string ?? "")")
+    }
+    if let metrics = json["metrics"], metrics.object?.isEmpty == false {
+      lines.append("  metrics: " + metrics.text(pretty: true).split(separator: "\n").joined(separator: "\n  "))
+    }
+    return lines.joined(separator: "\n")
+  }
+}
