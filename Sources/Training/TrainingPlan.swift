@@ -93,6 +93,8 @@ package struct Workload: Sendable, Equatable {
   package private(set) var longestMicroBatch = 0
   /// Tokens of a validation pass; 0 without validation.
   package private(set) var validationTokens = 0
+  /// Tokens of all validation examples.
+  package private(set) var validationTotal = 0
   /// Rows of the rotary tables: the longest segment anywhere.
   package private(set) var positions = 1
   /// Bytes that the examples take when all are in memory: an id, its mask and its share of the segments for each token.
@@ -115,6 +117,7 @@ package struct Workload: Sendable, Equatable {
       try measure(validation, config: config, name: "validation", needsTargets: false)
       let longest = (0..<validation.count).map { validation.size(of: $0).tokens }.max() ?? 0
       validationTokens = MicroBatch.bucket(max(longest, longestMicroBatch))
+      validationTotal = (0..<validation.count).reduce(0) { $0 + validation.size(of: $1).tokens }
     }
   }
 
