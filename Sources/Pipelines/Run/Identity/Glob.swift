@@ -26,7 +26,8 @@ package enum Glob {
     let rest = steps.dropFirst()
     let place = root.appending(folder)
     if step == Array("**".utf8) {
-      try search(rest, below: folder, root: root, depth: depth, &found)
+      // At the end it stands for all files below.
+      try search(rest.isEmpty ? [[UInt8(ascii: "*")]] : rest, below: folder, root: root, depth: depth, &found)
       guard depth < 64 else { return }
       for name in try names(place) where name.bytes.first != UInt8(ascii: ".") {
         // Links to folders are not followed here: they may lead back.

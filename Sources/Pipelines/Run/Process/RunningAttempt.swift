@@ -62,7 +62,8 @@ final class RunningAttempt {
       _ = readEvents(handle)
       if !partialLine.isEmpty { take(partialLine, handle) }
       // Linux carries the starter's peak over into the child's accounting; a number above it is the child's own.
-      if exit.largestResident > ownPeak { peakMemory = max(peakMemory, exit.largestResident) }
+      // One that ended before it could be looked at has no other number.
+      if exit.largestResident > ownPeak || peakMemory == 0 { peakMemory = max(peakMemory, exit.largestResident) }
       return exit
     }
     // A closed event pipe is always readable: without this the loop would spin.
