@@ -199,9 +199,15 @@ struct FileErrorTests {
       "key of a step", 9, "      steps: [{dedup: {treshold: 1}}]\n      split: {validation: 0.1}", (9, 24),
       "unknown key 'treshold' in 'dedup'", "did you mean 'threshold'?"),
     Case(
-      "threshold", 9, "      steps: [{dedup: {threshold: 2}}]\n      split: {validation: 0.1}", (9, 35),
-      "must be above 0 and at most 1"),
-    Case("split", 9, "      split: {validation: 1}", (9, 27), "above 0 and below 1"),
+      "threshold", 9, "      steps: [{dedup: {method: minhash, threshold: 2}}]\n      split: {validation: 0.1}",
+      (9, 52),
+      "must be from 0.1 to 1"),
+    Case(
+      "minhash's key", 9, "      steps: [{dedup: {threshold: 0.5}}]\n      split: {validation: 0.1}", (9, 24),
+      "'threshold' belongs to method: minhash", "add `method: minhash`"),
+    Case(
+      "fields", 8, "      sources: [{path: a, fields: {prompt: x}}]", (8, 35), "names 'prompt' and no 'completion'"),
+    Case("split", 9, "      split: {validation: 1.5}", (9, 27), "a share below 1 or a whole number"),
     Case("source as text", 8, "      sources: [data/a.jsonl]", (8, 17), "'sources' must be a mapping"),
     Case("home", 25, "    with: {tasks: [~/a.yaml]}", (25, 20), "'~' is not expanded"),
     Case(

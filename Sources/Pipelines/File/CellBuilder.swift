@@ -178,7 +178,7 @@ struct CellBuilder {
     return StageCell(
       id: ids[stage][cell], stage: declaration.name, axes: axes, kind: declaration.kind, with: with,
       references: decoder.references, inputs: inputs, outputs: outputs(of: declaration), gates: gates ?? [],
-      forecast: decoder.namedStage.flatMap(producer), seed: UInt64(max(0, with["seed"]?.int ?? scope.seed)),
+      forecast: decoder.namedStage.flatMap(producer), seed: UInt64(max(0, with["seed"]?.int ?? 0)),
       retries: declaration.retries, timeout: declaration.timeout, resources: declaration.resources,
       about: declaration.about, expect: declaration.expect + decoder.expectations, position: declaration.position)
   }

@@ -13,6 +13,12 @@ struct KindChecks {
       }
     case "clean":
       for item in declaration.with["steps"]?.items ?? [] { checkBounds(item["drop_if"]) }
+      for source in declaration.with["sources"]?.items ?? [] { checkFields(source["fields"]) }
+      if let share = declaration.with["split"]?["validation"], let value = share.scalar?.value.double, value >= 1,
+        value.rounded() != value
+      {
+        faults.note(share, "'validation' must be a share below 1 or a whole number of rows")
+      }
     case "command":
       for member in declaration.with["env"]?.members ?? [] where !StageNames.isVariable(member.name) {
         faults.note(
@@ -30,11 +36,23 @@ struct KindChecks {
   }
 
   private func checkBounds(_ node: YAMLNode?) {
-    for measure in ["chars", "words", "turns"] {
+    for measure in ["chars", "words", "answer_chars", "answer_words"] {
       guard let low = node?["\(measure)_below"]?.scalar?.value.int, let above = node?["\(measure)_above"],
         let high = above.scalar?.value.int, low > high
       else { continue }
       faults.note(above, "no row has between \(low) and \(high) \(measure)", remedy: "raise '\(measure)_above'")
+    }
+  }
+
+  /// `fields` describes one shape of rows, whole.
+  private func checkFields(_ node: YAMLNode?) {
+    guard let node, node.members != nil else { return }
+    let shapes = ["messages", "prompt", "user", "text"].filter { node[$0] != nil }
+    if shapes.count != 1 {
+      faults.note(node, "'fields' must name one of messages, prompt, user and text, not \(shapes.count) of them")
+    }
+    for (one, other) in [("prompt", "completion"), ("user", "assistant")] where node[one] != nil && node[other] == nil {
+      faults.note(node, "'fields' names '\(one)' and no '\(other)'", remedy: "add '\(other)'")
     }
   }
 

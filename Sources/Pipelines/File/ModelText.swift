@@ -78,11 +78,11 @@ enum ModelText {
     return .success(.model(text))
   }
 
-  /// `package==version/path`, with `#sha256=` and 64 hexadecimal digits or without.
+  /// `package==version/path#sha256=` and 64 hexadecimal digits.
   private static func isPackage(_ text: String) -> Bool {
     let halves = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
-    if halves.count == 2 {
-      guard halves[1].hasPrefix("sha256="), Digest(hex: String(halves[1].dropFirst(7))) != nil else { return false }
+    guard halves.count == 2, halves[1].hasPrefix("sha256="), Digest(hex: String(halves[1].dropFirst(7))) != nil else {
+      return false
     }
     guard let equals = halves[0].firstRange(of: "=="), equals.lowerBound > halves[0].startIndex else { return false }
     let rest = halves[0][equals.upperBound...].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)

@@ -62,7 +62,7 @@ package struct StageCell: Sendable {
   package let gates: [String]
   /// For a dry run: the id of the cell whose memory and hours are forecast. No edge, but its settings are identity.
   package let forecast: String?
-  /// The seed of the stage: `with.seed` where given, else the file's.
+  /// The seed of the stage: `with.seed` where given, else the file's; 0 for kinds that draw nothing at random.
   package let seed: UInt64
   package let retries: Int
   /// Seconds; nil for no limit.

@@ -20,7 +20,9 @@ struct UnknownKey {
 
   private func remedy(_ name: String) -> (remedy: String?, meant: String?) {
     let lower = name.lowercased().replacing("-", with: "_")
-    if let own = table.aliases[name] ?? table.aliases[lower] { return ("here it is called '\(own)'", own) }
+    if let own = table.aliases[name] ?? table.aliases[lower], table[own] != nil {
+      return ("here it is called '\(own)'", own)
+    }
     if table[lower] != nil { return ("did you mean '\(lower)'?", lower) }
     if let place = elsewhere(name) { return (place, nil) }
     if let near = Spelling.nearest(to: name, among: table.keys.map(\.name)) { return ("did you mean '\(near)'?", near) }

@@ -59,6 +59,14 @@ struct ValueDecoder {
     }
     var object: [(key: String, value: JSON)] = []
     for (index, key) in table.keys.enumerated() {
+      if let condition = key.onlyWith, !holds(condition, values, table) {
+        if given[index], let member = members.first(where: { sameBytes($0.name, key.name) }) {
+          faults.note(
+            member.key, "'\(key.name)' belongs to \(condition.key): \(condition.value)",
+            remedy: "add `\(condition.key): \(condition.value)`, or remove it")
+        }
+        continue
+      }
       if let value = values[index] {
         object.append((key: key.name, value: value))
       } else if !given[index] {
@@ -71,6 +79,11 @@ struct ValueDecoder {
       }
     }
     return JSON.Object(object)
+  }
+
+  private func holds(_ condition: (key: String, value: String), _ values: [JSON?], _ table: KeyTable) -> Bool {
+    guard let place = table.place(of: condition.key) else { return true }
+    return (values[place] ?? table.keys[place].fallback) == JSON(condition.value)
   }
 
   /// The canonical value, or nil when it is faulty or stands outside the result.

@@ -11,7 +11,6 @@ extension StageKind {
           "steps", .list(.one(CleanKeys.steps), count: 0...1000), default: [], "What to do with the rows, in this order"
         ),
         Key("split", .table(CleanKeys.split), "How many rows to hold out; without it there is no `validation`"),
-        .seed("Seeds the split and the sketches of near duplicates"),
         Key("expect", .expectations, identity: false, "Limits on the stage's metrics, as beside `with`"),
       ],
       aliases: sharedAliases.merging(
@@ -32,20 +31,43 @@ extension StageKind {
 enum CleanKeys {
   static let source = KeyTable(
     [
-      Key("path", .paths, required: true, "A file, folder or glob, or a list of them; archives are opened"),
+      Key("path", .paths, required: true, "A file or glob, or a list of them; archives are opened"),
       Key(
         "format",
-        .choice(["json", "jsonl", "csv", "tsv", "txt"], refused: ["parquet": Key.notYet, "text": "write txt"]),
-        "The format; found by content when absent"),
-      Key(
-        "fields", .map(.string), "Which field of the source holds which part: `{prompt: question, completion: answer}`"),
-      Key("encoding", .string, "The text encoding; found by content when absent"),
-      Key("limit", .integer(1...Int.max), "Read at most so many rows"),
+        .choice(
+          ["json", "jsonl", "json-values", "csv", "tsv", "text"],
+          refused: ["parquet": Key.notYet, "txt": "it is called text here", "ndjson": "it is called jsonl here"]),
+        "The format, where the content should not decide"),
+      Key("encoding", .string, "The character encoding, where it should not be found out"),
+      Key("fields", .table(fields), "Which field of the source holds which part, where the known shapes do not fit"),
+      Key("text", .table(text), "How plain text becomes rows"),
     ],
     aliases: [
       "file": "path", "files": "path", "data_files": "path", "url": "path", "type": "format", "ds_type": "format",
-      "columns": "fields", "field": "fields", "mapping": "fields", "max_rows": "limit", "max_samples": "limit",
+      "columns": "fields", "field": "fields", "mapping": "fields", "charset": "encoding",
     ])
+
+  /// One shape of rows: `messages`, `prompt` and `completion`, `user` and `assistant`, or `text`.
+  private static let fields = KeyTable([
+    Key("messages", .string, "The list of messages of a chat"),
+    Key("role", .string, "In a message: who speaks"),
+    Key("content", .string, "In a message: what is said"),
+    Key("roles", .map(.choice(["system", "user", "assistant", "tool"])), "The source's names of the roles"),
+    Key("tools", .string, "The tools of a chat"),
+    Key("prompt", .string, "The prompt; the row becomes prompt and completion"),
+    Key("completion", .string, "The completion"),
+    Key("system", .string, "The system message of a chat"),
+    Key("user", .string, "The question; the row becomes a chat"),
+    Key("input", .string, "What follows the question after a blank line"),
+    Key("assistant", .string, "The answer"),
+    Key("text", .string, "The text; the row becomes plain text"),
+  ])
+
+  private static let text = KeyTable([
+    Key(
+      "per", .choice(["auto", "file", "line", "paragraph"]), default: "auto",
+      "One row a file, line or paragraph; auto: paragraphs where blank lines part them, else lines")
+  ])
 
   static let steps = KeyTable(
     [
@@ -62,68 +84,85 @@ enum CleanKeys {
 
   static let normalize = KeyTable(
     [
-      Key("unicode", .choice(["none", "nfc", "nfkc"]), default: "nfc", "The Unicode normal form to bring text to"),
+      Key("unicode", .choice(["nfc", "nfkc", "none"]), default: "nfc", "The Unicode normal form to bring text to"),
       Key(
-        "whitespace", .bool, default: false,
-        "Unify line ends, trim ends of lines and texts, and shorten runs of blank lines"),
-      Key("control", .bool, default: false, "Remove control and zero-width characters"),
+        "whitespace", .bool, default: true,
+        "Line ends become LF, blanks at both ends go, at most two blank lines stay in a row"),
+      Key(
+        "control_characters", .choice(["remove", "keep"]), default: "remove",
+        "Whether control characters and byte order marks inside texts go"),
     ],
     aliases: ["form": "unicode", "unicode_form": "unicode", "strip": "whitespace", "trim": "whitespace"])
 
   static let require = KeyTable([
-    Key("roles_alternate", .bool, default: false, "User and assistant take turns, the assistant speaks last"),
-    Key("non_empty", .bool, default: false, "No message, prompt, completion or text is empty or white space"),
-    Key("no_placeholder", .bool, default: false, "No answer is a stand-in such as `TODO`, `N/A` or `<answer>`"),
-    Key("no_control_tokens", .bool, default: false, "No text holds a model's control token such as `<|im_end|>`"),
-    Key("language", .list(.string, count: 1...100), "The languages a row may be in, by code"),
+    Key(
+      "roles_alternate", .bool, default: true,
+      "After a system message user and assistant take turns, and the assistant speaks last"),
+    Key("non_empty", .bool, default: true, "No question, answer or text is empty or only white space"),
+    Key(
+      "no_placeholder", .bool, default: true,
+      "No answer or text is a stand-in such as `TODO` or `N/A`, and no `{{name}}` is left unfilled"),
+    Key("no_replacement_characters", .bool, default: false, "No U+FFFD, the mark of text that was decoded wrongly"),
+    Key("no_control_tokens", .bool, default: false, "No text spells a model's control token such as `<|im_start|>`"),
+    Key("max_turns", .integer(1...100_000), "Most user messages of a chat"),
   ])
 
   static let dropIf = KeyTable(
     [
-      Key("chars_below", .integer(1...Int.max), "Fewer characters than this in the whole row"),
-      Key("chars_above", .integer(1...Int.max), "More characters than this in the whole row"),
-      Key("words_below", .integer(1...Int.max), "Fewer words than this in the whole row"),
-      Key("words_above", .integer(1...Int.max), "More words than this in the whole row"),
-      Key("turns_below", .integer(1...Int.max), "Fewer messages than this"),
-      Key("turns_above", .integer(1...Int.max), "More messages than this"),
+      Key("chars_below", .integer(0...Int.max), "Fewer characters in all texts together"),
+      Key("chars_above", .integer(0...Int.max), "More characters in all texts together"),
+      Key("words_below", .integer(0...Int.max), "Fewer words in all texts together"),
+      Key("words_above", .integer(0...Int.max), "More words in all texts together"),
+      Key("answer_chars_below", .integer(0...Int.max), "Fewer characters in the last answer"),
+      Key("answer_chars_above", .integer(0...Int.max), "More characters in the last answer"),
+      Key("answer_words_below", .integer(0...Int.max), "Fewer words in the last answer"),
+      Key("answer_words_above", .integer(0...Int.max), "More words in the last answer"),
       Key(
-        "repetition_above", .number(NumberRange(0, 1)), "A larger share of repeated lines or words than this"),
-      Key("contains", .list(.string, count: 1...10_000), "Any of these texts, compared by bytes"),
+        "contains", .list(.string, count: 1...10_000),
+        "Any of these texts stands in a row; upper and lower case alike for ASCII letters"),
+      Key("non_ascii_ratio_above", .number(NumberRange(0, 1)), "A larger share of characters outside ASCII"),
+      Key(
+        "repeated_line_ratio_above", .number(NumberRange(0, 1)), "A larger share of lines that repeat an earlier one"),
     ],
     aliases: [
       "min_length": "chars_below", "min_chars": "chars_below", "max_length": "chars_above", "max_chars": "chars_above",
       "min_words": "words_below", "max_words": "words_above", "length_below": "chars_below",
+      "length_above": "chars_above", "repetition_above": "repeated_line_ratio_above",
     ])
+
+  private static let minhash = (key: "method", value: "minhash")
 
   static let dedup = KeyTable(
     [
-      Key("method", .choice(["exact", "minhash"]), default: "exact", "Equal rows only, or nearly equal ones too"),
+      Key("method", .choice(["exact", "minhash"]), default: "exact", "Rows with the same words, or similar ones too"),
       Key(
-        "threshold", .number(NumberRange(0, 1, above: true)), default: JSON(0.8),
-        "For minhash: the share of common n-grams from which two rows are one"),
-      Key("ngram", .integer(1...100), default: 5, "For minhash: words in an n-gram"),
-      Key("permutations", .integer(16...4096), default: 128, "For minhash: size of a row's sketch"),
-      Key("on", .choice(["row", "prompt", "completion"]), default: "row", "The part of a row that is compared"),
+        "threshold", .number(NumberRange(0.1, 1)), default: JSON(0.8), onlyWith: minhash,
+        "The similarity from which rows are near duplicates; every candidate is verified"),
+      Key("ngram", .integer(1...100), default: 5, onlyWith: minhash, "Words in a run"),
+      Key("permutations", .integer(16...1024), default: 128, onlyWith: minhash, "Hash functions of a row's sketch"),
+      Key("seed", .integer(0...Int.max), default: 1, onlyWith: minhash, "Seeds the hash functions"),
+      Key("by", .choice(["all", "prompt"]), default: "all", "What is compared: all texts of a row, or what is asked"),
     ],
     aliases: [
       "similarity": "threshold", "jaccard": "threshold", "n": "ngram", "ngrams": "ngram", "ngram_size": "ngram",
-      "num_perm": "permutations", "key": "on", "field": "on",
+      "num_perm": "permutations", "key": "by", "field": "by", "on": "by",
     ])
 
   static let decontaminate = KeyTable(
     [
       Key("against", .paths, required: true, "Files with the evaluation items, or globs of them"),
-      Key("ngram", .integer(1...100), default: 13, "Words in a row that, when shared, give a row away"),
+      Key("ngram", .integer(2...100), default: 13, "Words in a run that must not be shared"),
+      Key("fields", .list(.string, count: 1...1000), "The items' fields that count; all texts when absent"),
     ], aliases: ["n": "ngram", "ngrams": "ngram", "with": "against", "eval": "against", "files": "against"])
 
   static let split = KeyTable(
     [
       Key(
-        "validation", .number(NumberRange(0, 1, above: true, below: true)), required: true,
-        "The share of rows to hold out"),
+        "validation", .number(NumberRange(0, 1e12, above: true)), required: true,
+        "The share of rows to hold out, or from 1 on their number"),
       Key(
-        "by", .choice(["row", "cluster"]), default: "cluster",
-        "What is held out as a whole: single rows, or clusters of near duplicates, so that no twin leaks"),
+        "by", .choice(["cluster", "row"]), default: "cluster",
+        "What is held out as a whole: clusters of near duplicates, so that no twin leaks, or single rows"),
       .seed("Seeds the choice"),
     ],
     aliases: [
