@@ -7,15 +7,20 @@ import Testing
 /// A project folder of a test's own, removed at its end, in which pipelines of shell commands run.
 final class Bench: Sendable {
   let root: FilePath
+  private let isKept: Bool
 
   init() throws {
     let folder = FilePath(NSTemporaryDirectory()).appending("fettle-run-\(UInt64.random(in: 0...UInt64.max))")
     try Files.makeFolder(folder.appending(".fettle"))
     root = folder
+    isKept = false
   }
 
-  /// A bench in a folder that another one keeps.
-  init(adopting root: FilePath) { self.root = root }
+  /// A bench in a folder that is there already.
+  init(adopting root: FilePath, keeping: Bool = false) {
+    self.root = root
+    isKept = keeping
+  }
 
   var project: Project { Project(root: root) }
 
@@ -74,7 +79,7 @@ final class Bench: Sendable {
     return try read(ledger.objects.path(record.digest))
   }
 
-  deinit { try? Files.removeTree(root) }
+  deinit { if !isKept { try? Files.removeTree(root) } }
 }
 
 /// Runs a command stage's text with /bin/sh: inputs and outputs are variables, the events' descriptor is 3.

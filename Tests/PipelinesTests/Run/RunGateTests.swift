@@ -61,6 +61,16 @@ import Testing
     #expect(try bench.read(bench.root.appending("ran")) == "rows\ntokens\nrehearse\nother\ntune\n")
   }
 
+  @Test func `without anyone to gate is refused itself`() throws {
+    let bench = try Bench()
+    try bench.write("in.jsonl", "{}\n")
+    let stages = Self.stages(hours: 1).replacingOccurrences(of: ", gate: rehearse", with: "")
+    let summary = try run(bench, stages)
+    #expect(bench.statuses(summary) == "rows done, tokens done, rehearse refused, tune done, other done")
+    #expect(summary.exitCode == 3)
+    #expect(bench.statuses(try run(bench, stages)).contains("rehearse refused, tune cached"))
+  }
+
   @Test func `measures again for another machine or other settings of the stage it forecasts`() throws {
     let bench = try Bench()
     try bench.write("in.jsonl", "{}\n")

@@ -236,6 +236,58 @@ import Testing
     withExtendedLifetime(lock) {}
   }
 
+  @Test func `two runs at once: the second waits and says for whom`() throws {
+    let bench = try Bench()
+    var lock = try RunLock.take(bench.project.cache.lock, command: "first")
+    var told: [String] = []
+    let runner = Runner(
+      pipeline: try bench.pipeline("  a: {uses: command, outputs: {out: x}, with: {run: 'echo > $out'}}\n"),
+      project: bench.project, options: RunOptions(), launcher: ShellLauncher(), stop: StopRequests()
+    ) { event in
+      if case .waiting(let holder) = event {
+        told.append(holder?.command ?? "?")
+        lock = nil
+      }
+    }
+    #expect(try runner.run().exitCode == 0)
+    #expect(told == ["first"])
+    #expect(lock == nil)
+  }
+
+  @Test func `a full disk is a clear failure, and nothing counts that was not kept`() async throws {
+    let bench = try Bench()
+    let stages = """
+        big:
+          uses: command
+          outputs: {out: x}
+          with: {run: "head -c 60000 /dev/zero > $WORK/part; mkdir $out; for i in 1 2 3 4 5 6; do ln -s $WORK/part $out/$i; done"}
+        many:
+          uses: command
+          matrix: {n: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]}
+          outputs: {out: y}
+          with: {run: "head -c 50000 /dev/zero | tr '\\\\0' '${matrix.n}' > $out"}
+
+      """
+    await #expect(processExitsWith: .success) { [folder = bench.root.display as String, stages = stages as String] in
+      Foundation.signal(SIGXFSZ, SIG_IGN)
+      // No file may grow beyond this: the database can not take all it should.
+      var limit = rlimit(rlim_cur: 300_000, rlim_max: 300_000)
+      _ = unsafe setrlimit(__rlimit_resource_t(1), &limit)
+      let bench = Bench(adopting: FilePath(folder), keeping: true)
+      do {
+        let summary = try bench.run(stages)
+        #expect(summary.exitCode == 1)
+      } catch let error as RunError {
+        #expect(error.description.contains("disk"))
+      }
+    }
+    let ledger = try Ledger(bench.project.cache)
+    #expect(try ledger.objects.verifyAll().isEmpty)
+    let summary = try bench.run(stages)
+    #expect(summary.exitCode == 0)
+    #expect(try ledger.objects.verifyAll().isEmpty)
+  }
+
   @Test func `links in out lead to the newest outputs`() throws {
     let bench = try Bench()
     try bench.write("in.txt", "one\n")

@@ -4,7 +4,8 @@ import Store
 /// Judges a dry run's forecast against the limits its `require` sets.
 ///
 /// The forecast is the JSON of the dry run's output `forecast`: `peak_memory` in bytes, `hours`, and whatever else it
-/// measures, at the top. Judging is no measuring: new limits meet the old numbers.
+/// foresees, at the top; each a number, or an object with its `estimate`. Judging is no measuring: new limits meet the
+/// old numbers.
 struct Gate {
   let pipeline: Pipeline
   let objects: ObjectStore?
@@ -37,12 +38,9 @@ struct Gate {
       remedy: "make the stage smaller, or raise 'require' of '\(gate.stage)' if the machine allows it")
   }
 
-  /// `{"hours": 2}`, `{"hours": {"predicted": 2}}`, or either of them inside `forecast`.
+  /// `{"hours": 2}`, or the estimate of `{"hours": {"low": 1, "estimate": 2, "high": 3}}`.
   private static func number(_ name: String, in forecast: JSON) -> Double? {
-    for place in [forecast, forecast["forecast"] ?? .null] {
-      if let value = place[name]?.double ?? place[name]?["predicted"]?.double { return value }
-    }
-    return nil
+    forecast[name]?.double ?? forecast[name]?["estimate"]?.double
   }
 
   private static func show(_ name: String, _ value: Double) -> String {

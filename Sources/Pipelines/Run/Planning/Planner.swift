@@ -6,7 +6,7 @@ final class Planner {
   let pipeline: Pipeline
   private let ledger: Ledger?
   private let fingerprinter: Fingerprinter
-  private let gate: Gate
+  let gate: Gate
   private let included: [Bool]
   private let forced: [Bool]
   let graph: CellGraph

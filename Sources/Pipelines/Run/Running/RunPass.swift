@@ -9,12 +9,15 @@ final class RunPass {
   private let links: OutputLinks
   private let run: Int
   private var cells: [CellRecord]
+  /// The cells that gate others.
+  private let gating: Set<Int>
 
   init(_ runner: Runner, ledger: Ledger, planner: Planner, cache: FileDigestCache) throws {
     self.runner = runner
     self.ledger = ledger
     self.planner = planner
     links = OutputLinks(pipeline: runner.pipeline, project: runner.project, objects: ledger.objects, cache: cache)
+    gating = Set(runner.pipeline.cells.flatMap(\.gates).compactMap { runner.pipeline.index(of: $0) })
     cells = runner.pipeline.cells.enumerated().map { index, cell in
       CellRecord(position: index, cell: cell.id, stage: cell.stage, kind: cell.kind.name)
     }
@@ -105,10 +108,24 @@ final class RunPass {
     if let fingerprint { try ledger.save(fingerprint.record) }
   }
 
+  /// Judges a dry run's own limits where no stage is gated by it: then it is the one that is refused.
+  private func judgeLimits(_ index: Int) throws(StoreError) -> Problem? {
+    let cell = runner.pipeline.cells[index]
+    guard cell.with["require"] != nil, !gating.contains(index), let outputs = planner.settled(index) else { return nil }
+    do throws(RunError) {
+      guard let problem = try planner.gate.judge(cell, outputs: outputs) else { return nil }
+      cells[index].status = .refused
+      planner.unsettle(index)
+      return problem
+    } catch {
+      throw StoreError(error.problem)
+    }
+  }
+
   /// Judges `expect` on a result; a violation leaves the result known, but the cell failed and its readers without it.
   private func judgeExpectations(_ index: Int, attempt: Int) throws(StoreError) -> Problem? {
     let cell = runner.pipeline.cells[index]
-    guard !cell.expect.isEmpty else { return nil }
+    guard !cell.expect.isEmpty else { return try judgeLimits(index) }
     let metrics = try ledger.attempt(attempt)?.metrics?.object ?? [:]
     for expectation in cell.expect {
       if let problem = expectation.violation(in: metrics, of: cell.id) {
@@ -117,7 +134,7 @@ final class RunPass {
         return problem
       }
     }
-    return nil
+    return try judgeLimits(index)
   }
 
   private func execute(_ index: Int, _ entry: Plan.Entry) throws {

@@ -38,7 +38,10 @@ package final class Runner {
   }
 
   /// Runs the pipeline. Throws only where the run itself can not go on; what stages do is in the summary.
+  ///
+  /// A runner with the process's own stop requests takes SIGINT, SIGTERM and SIGHUP for them from here on.
   package func run() throws(RunError) -> RunSummary {
+    if stop === StopRequests.signals { StopRequests.listenToSignals() }
     guard let lock = try takeLock() else { return RunSummary(run: 0, exitCode: 130, cells: []) }
     defer { withExtendedLifetime(lock) {} }
     return try running {
