@@ -83,11 +83,6 @@ protocol RecordSplitter {
   mutating func next() throws(CorpusError) -> RawBatch?
 }
 
-enum RowLimits {
-  /// A record longer than this is refused.
-  static let bytes = 64 << 20
-}
-
 /// Byte searches over a window.
 enum ByteSearch {
   /// The place of `byte` in `range`, or nil.

@@ -12,12 +12,14 @@ struct DelimitedSplitter: RecordSplitter {
   /// Line on which the open quoted field began.
   private var quoteLine = 1
   private var state = State.fieldStart
+  private let limit: Int
   private var ended = false
 
   private enum State { case fieldStart, plain, quoted, quoteInQuoted }
 
-  init(_ source: any ByteSource, delimiter: UInt8, at place: String) {
+  init(_ source: any ByteSource, delimiter: UInt8, at place: String, limit: Int) {
     window = ByteWindow(source)
+    self.limit = limit
     self.delimiter = delimiter
     self.place = place
   }
@@ -35,10 +37,10 @@ struct DelimitedSplitter: RecordSplitter {
       batch.done = window.offset + window.bytes.count
       return batch
     }
-    if window.bytes.count - start > RowLimits.bytes {
-      if state == .quoted { throw unclosed("a quoted field is still open after \(RowLimits.bytes >> 20) MiB") }
+    if window.bytes.count - start > limit {
+      if state == .quoted { throw unclosed("a quoted field is still open after \(Quantity.describe(bytes: limit))") }
       throw CorpusError(
-        .source, "a row of over \(RowLimits.bytes >> 20) MiB", at: "\(place):\(startLine)",
+        .source, "a row of over \(Quantity.describe(bytes: limit))", at: "\(place):\(startLine)",
         remedy: "check the format of the file")
     }
     let kept = start

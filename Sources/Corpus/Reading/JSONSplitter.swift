@@ -23,10 +23,13 @@ struct JSONSplitter: RecordSplitter {
   private var startOffset = 0
   /// Whether the value being scanned is too long to keep.
   private var skipping = false
+  private let limit: Int
   private var ended = false
 
-  init(_ source: any ByteSource, _ form: Form) {
+  /// Values of over `limit` bytes are refused.
+  init(_ source: any ByteSource, _ form: Form, limit: Int) {
     window = ByteWindow(source)
+    self.limit = limit
     self.form = form
     phase = form == .array ? .open : .value
   }
@@ -43,8 +46,8 @@ struct JSONSplitter: RecordSplitter {
       batch.done = window.offset + window.bytes.count
       return batch
     }
-    if phase == .inside, !skipping, window.bytes.count - start > RowLimits.bytes {
-      batch.faults.append(LineSplitter.tooLong(startLine, startOffset))
+    if phase == .inside, !skipping, window.bytes.count - start > limit {
+      batch.faults.append(LineSplitter.tooLong(startLine, startOffset, limit))
       skipping = true
     }
     let keepFrom = phase == .inside && !skipping ? start : position
@@ -132,6 +135,8 @@ struct JSONSplitter: RecordSplitter {
   private mutating func closeValue(_ batch: inout RawBatch) {
     if skipping {
       skipping = false
+    } else if position - start > limit {
+      batch.faults.append(LineSplitter.tooLong(startLine, startOffset, limit))
     } else {
       batch.records.append(RawRecord(range: start..<position, line: startLine, offset: startOffset))
     }

@@ -1,12 +1,17 @@
+import Basics
+
 /// Cuts a text into its lines, or into paragraphs: runs of lines between blank ones. Blank lines give no record.
 struct LineSplitter: RecordSplitter {
   private var window: ByteWindow
   private let paragraphs: Bool
+  private let limit: Int
   private var line = 1
   private var ended = false
 
-  init(_ source: any ByteSource, paragraphs: Bool = false) {
+  /// Records of over `limit` bytes are refused.
+  init(_ source: any ByteSource, paragraphs: Bool = false, limit: Int) {
     window = ByteWindow(source)
+    self.limit = limit
     self.paragraphs = paragraphs
   }
 
@@ -20,7 +25,7 @@ struct LineSplitter: RecordSplitter {
         ended = isLast
         return batch(upTo: cut)
       }
-      if window.bytes.count > RowLimits.bytes { return try skipRecord() }
+      if window.bytes.count > limit { return try skipRecord() }
     }
   }
 
@@ -72,10 +77,10 @@ struct LineSplitter: RecordSplitter {
       close()
     }
     line = number
-    for record in batch.records where record.range.count > RowLimits.bytes {
-      batch.faults.append(LineSplitter.tooLong(record.line, record.offset))
+    for record in batch.records where record.range.count > limit {
+      batch.faults.append(LineSplitter.tooLong(record.line, record.offset, limit))
     }
-    batch.records.removeAll { $0.range.count > RowLimits.bytes }
+    batch.records.removeAll { $0.range.count > limit }
     return batch
   }
 
@@ -89,7 +94,7 @@ struct LineSplitter: RecordSplitter {
 
   /// Passes over a record that is too long, without keeping it.
   private mutating func skipRecord() throws(CorpusError) -> RawBatch {
-    let fault = LineSplitter.tooLong(line, window.offset)
+    let fault = LineSplitter.tooLong(line, window.offset, limit)
     while true {
       let isLast = window.isLast
       if let boundary = firstBoundary() {
@@ -125,9 +130,9 @@ struct LineSplitter: RecordSplitter {
     }
   }
 
-  static func tooLong(_ line: Int, _ offset: Int) -> RawFault {
+  static func tooLong(_ line: Int, _ offset: Int, _ limit: Int) -> RawFault {
     RawFault(
-      reason: "row_too_long", detail: "a row of over \(RowLimits.bytes >> 20) MiB is refused", line: line,
+      reason: "row_too_long", detail: "a row of over \(Quantity.describe(bytes: limit)) is refused", line: line,
       offset: offset)
   }
 }
@@ -135,15 +140,19 @@ struct LineSplitter: RecordSplitter {
 /// One record: the whole file.
 struct WholeSplitter: RecordSplitter {
   private let source: any ByteSource
+  private let limit: Int
   private var ended = false
 
-  init(_ source: any ByteSource) { self.source = source }
+  init(_ source: any ByteSource, limit: Int) {
+    self.source = source
+    self.limit = limit
+  }
 
   mutating func next() throws(CorpusError) -> RawBatch? {
     guard !ended, source.count > 0 else { return nil }
     ended = true
-    guard source.count <= RowLimits.bytes else {
-      return RawBatch(faults: [LineSplitter.tooLong(1, 0)], done: source.count)
+    guard source.count <= limit else {
+      return RawBatch(faults: [LineSplitter.tooLong(1, 0, limit)], done: source.count)
     }
     let bytes = try source.bytes(at: 0, count: source.count)
     return RawBatch(

@@ -32,14 +32,21 @@ package struct RowBatch: Sendable {
 package final class RowReader {
   private let root: FilePath
   private let limits: ArchiveLimits
+  private let rowLimit: Int
   private let keepsValues: Bool
   /// The sources read so far; a row's place points into it.
   package private(set) var sources: [SourceReport] = []
 
+  /// A record longer than this is refused.
+  package static let rowLimit = 64 << 20
+
   /// Paths are relative to `root`; "" is the working folder.
-  package init(root: FilePath = "", limits: ArchiveLimits = ArchiveLimits()) {
+  package init(
+    root: FilePath = "", limits: ArchiveLimits = ArchiveLimits(), rowLimit: Int = RowReader.rowLimit
+  ) {
     self.root = root
     self.limits = limits
+    self.rowLimit = rowLimit
     keepsValues = false
   }
 
@@ -47,6 +54,7 @@ package final class RowReader {
   init(valuesBelow root: FilePath) {
     self.root = root
     limits = ArchiveLimits()
+    rowLimit = RowReader.rowLimit
     keepsValues = true
   }
 
@@ -148,22 +156,22 @@ package final class RowReader {
       try body(batch)
     }
     switch format {
-    case .json: try run(JSONSplitter(text, .array), &parser, text.count, deliver)
-    case .jsonValues: try run(JSONSplitter(text, .sequence), &parser, text.count, deliver)
-    case .jsonLines: try run(LineSplitter(text), &parser, text.count, deliver)
+    case .json: try run(JSONSplitter(text, .array, limit: rowLimit), &parser, text.count, deliver)
+    case .jsonValues: try run(JSONSplitter(text, .sequence, limit: rowLimit), &parser, text.count, deliver)
+    case .jsonLines: try run(LineSplitter(text, limit: rowLimit), &parser, text.count, deliver)
     case .csv, .tsv:
       let delimiter = format == .tsv ? UInt8(ascii: "\t") : RowFormat.delimiter(head)
       parser.delimiter = delimiter
       parser.name = name
-      try run(DelimitedSplitter(text, delimiter: delimiter, at: name), &parser, text.count, deliver)
+      try run(DelimitedSplitter(text, delimiter: delimiter, at: name, limit: rowLimit), &parser, text.count, deliver)
     case .text:
       switch spec.textRows {
-      case .file: try run(WholeSplitter(text), &parser, text.count, deliver)
-      case .line: try run(LineSplitter(text), &parser, text.count, deliver)
-      case .paragraph: try run(LineSplitter(text, paragraphs: true), &parser, text.count, deliver)
+      case .file: try run(WholeSplitter(text, limit: rowLimit), &parser, text.count, deliver)
+      case .line: try run(LineSplitter(text, limit: rowLimit), &parser, text.count, deliver)
+      case .paragraph: try run(LineSplitter(text, paragraphs: true, limit: rowLimit), &parser, text.count, deliver)
       case .auto:
         let paragraphs = RowReader.hasBlankLines(head)
-        try run(LineSplitter(text, paragraphs: paragraphs), &parser, text.count, deliver)
+        try run(LineSplitter(text, paragraphs: paragraphs, limit: rowLimit), &parser, text.count, deliver)
       }
     }
   }
