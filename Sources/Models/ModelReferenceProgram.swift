@@ -40,7 +40,7 @@ package struct ModelReferenceProgram {
     var process: pid_t = 0
     var list: [UnsafeMutablePointer<CChar>?] =
       unsafe arguments.map { unsafe $0.withCString { unsafe strdup($0) } } + [nil]
-    defer { unsafe list.forEach { unsafe free($0) } }
+    defer { for index in 0..<arguments.count { unsafe free(list[index]) } }
     let name = arguments.first?.display ?? ""
     let code = unsafe posix_spawnp(&process, name, &actions, &attributes, &list, environ)
     if code == ENOENT || code == EACCES { return .absent }
