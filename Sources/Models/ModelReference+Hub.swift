@@ -107,7 +107,8 @@ extension ModelReference.HubModel {
     defer { for path in [headers, log] { try? Files.remove(path) } }
     let program = ModelReferenceProgram(arguments: [
       "curl", "--silent", "--show-error", "--location", "--fail", "--continue-at", "-",
-      "--connect-timeout", "30", "--speed-limit", "1", "--speed-time", "60", "--proto", address(name).hasPrefix("http:") ? "=http,https" : "=https",
+      "--connect-timeout", "30", "--speed-limit", "1", "--speed-time", "60", "--proto",
+      address(name).hasPrefix("http:") ? "=http,https" : "=https",
       "--dump-header", headers, "--output", partial, FilePath(address(name)),
     ])
     var outcome: ModelReferenceProgram.Outcome
