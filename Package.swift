@@ -38,8 +38,8 @@ let package = Package(
     room("Tensors", ["Basics"]),
     room("CPUBackend", ["Basics", "Tensors", "CKernels", "COpenBLAS"], settings: numeric),
     room("Models", ["Basics", "Tensors", "CArchive"], settings: numeric),
-    room("Tokenization", ["Basics", "CPCRE2", "CUTF8Proc"]),
-    room("Corpus", ["Basics", "CArchive", "CUTF8Proc", "CUchardet"]),
+    room("Tokenization", ["Basics", "CPCRE2", "CUTF8Proc"], settings: numeric),
+    room("Corpus", ["Basics", "CArchive", "CUTF8Proc", "CUchardet"], settings: numeric),
     room("Training", ["Basics", "Tensors", "Models"]),
     room("Evaluation", ["Basics", "Tensors", "Models", "Tokenization"]),
     room("Store", ["Basics", "CSQLite"]),
@@ -56,6 +56,8 @@ let package = Package(
         "Basics", "Tensors", "CPUBackend", "Models", "Tokenization", "Corpus", "Training", "Evaluation", "Store",
         "Pipelines", "Stages",
       ], swiftSettings: swift),
+    .executableTarget(
+      name: "make-datasets", dependencies: ["Basics"], path: "datasets/generator", swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6]
 )

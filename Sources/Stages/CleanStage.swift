@@ -14,8 +14,9 @@ package struct CleanStage: StageRunner {
     let report: CleaningReport
     do {
       report = try cleaning.run(root: context.spec.projectRoot, output: folder, progress: context.progress)
-    } catch let error as CorpusError where error.kind == .stopped {
-      throw StageStopped()
+    } catch {
+      if error.kind == .stopped { throw StageStopped() }
+      throw error
     }
     for (name, file) in [
       ("train", Cleaning.trainName), ("validation", Cleaning.validationName), ("ledger", Cleaning.ledgerName),

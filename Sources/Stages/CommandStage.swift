@@ -25,7 +25,7 @@ package struct CommandStage: StageRunner {
     for folder in folders { try Files.makeFolder(folder) }
 
     let text = context.with["run"]?.string ?? ""
-    let child = try ChildProcess(
+    let child = try CommandProcess(
       arguments: ["/bin/sh", "-c", text],
       environment: environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
     while true {

@@ -127,13 +127,15 @@ package struct TaskFile {
 
   private static func task(_ path: FilePath) throws -> EvaluationTask {
     let bytes = try Files.read(path, limit: YAML.maximumSize)
-    do throws(YAMLError) {
-      return try EvaluationTask(try YAML.parse(bytes).json, file: path.display)
+    let node: YAMLNode
+    do {
+      node = try YAML.parse(bytes)
     } catch {
       throw StageError(
         Problem(
           error.what, at: "\(path.display):\(error.line):\(error.column)", value: error.text, remedy: error.remedy))
     }
+    return try EvaluationTask(node.json, file: path.display)
   }
 
   private static func documents(_ split: String, of task: EvaluationTask, _ folder: FilePath) throws -> [JSON.Object] {

@@ -38,7 +38,7 @@ struct Examination {
   private var program: Finding { Finding(name: "fettle", isGood: true, detail: Release.version) }
 
   private var processor: Finding {
-    Finding(name: "processor", isGood: true, detail: "\(CPUBackend.availableCores) cores, \(CPUBackend.describe)")
+    Finding(name: "processor", isGood: true, detail: "\(CPUBackend.availableCores) cores, \(CPUBackend.productKernels)")
   }
 
   private var memory: Finding {
@@ -63,7 +63,9 @@ struct Examination {
       guard Files.exists(project.cache.path) else {
         return Finding(name: "cache", isGood: true, detail: "none yet; 'fettle run' makes \(project.cache.path.display)")
       }
-      return Finding(name: "cache", isGood: true, detail: try CacheExamination.describe(project))
+      let history = try RunHistory.existing(project)
+      let newest = try history.ledger.newestRun().map { "newest run \($0.id)" } ?? "no run yet"
+      return Finding(name: "cache", isGood: true, detail: "\(project.cache.path.display), \(newest)")
     } catch {
       return Finding(name: "cache", isGood: false, detail: words(of: error))
     }

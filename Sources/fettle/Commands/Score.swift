@@ -1,5 +1,6 @@
 import Basics
 import Evaluation
+import Pipelines
 import Stages
 
 extension Command {

@@ -1,4 +1,5 @@
 import Basics
+import Pipelines
 import Stages
 import Tokenization
 

@@ -2,7 +2,7 @@ import Basics
 import Foundation
 
 /// A child in this process's own group, so that whatever ends the group ends it too.
-final class ChildProcess {
+final class CommandProcess {
   enum End: Equatable {
     case exited(Int32)
     case signalled(Int32)
@@ -19,7 +19,7 @@ final class ChildProcess {
 
   /// Starts `arguments[0]` with standard input from /dev/null and this process's outputs.
   init(arguments: [String], environment: [String]) throws {
-    var actions = posix_spawn_file_actions_t()
+    var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
     unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
@@ -34,10 +34,10 @@ final class ChildProcess {
     unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
 
     var child = pid_t()
-    let code = unsafe ChildProcess.withCStrings(arguments) { argv in
-      unsafe ChildProcess.withCStrings(environment) { envp in
-        unsafe posix_spawn(&child, argv[0], &actions, &attributes, argv, envp)
-      }
+    let argv = CStrings(arguments.map { Array($0.utf8) })
+    let envp = CStrings(environment.map { Array($0.utf8) })
+    let code = unsafe FilePath(arguments[0]).withCString {
+      unsafe posix_spawn(&child, $0, &actions, &attributes, argv.pointers, envp.pointers)
     }
     guard code == 0 else { throw FileError("start the program", FilePath(arguments[0]), code: code) }
     pid = child
@@ -61,16 +61,8 @@ final class ChildProcess {
   /// Asks the child to end, and makes it after two seconds.
   func terminate() {
     kill(pid, SIGTERM)
-    if let ended = try? wait(milliseconds: 2000), ended != nil { return }
+    if case .some(.some) = try? wait(milliseconds: 2000) { return }
     kill(pid, SIGKILL)
     _ = try? wait(milliseconds: 1000)
-  }
-
-  private static func withCStrings<T>(
-    _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> T
-  ) -> T {
-    var pointers = unsafe strings.map { unsafe strdup($0) } + [nil]
-    defer { for pointer in unsafe pointers { unsafe free(pointer) } }
-    return unsafe pointers.withUnsafeMutableBufferPointer { unsafe body($0.baseAddress!) }
   }
 }
