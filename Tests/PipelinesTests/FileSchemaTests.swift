@@ -25,10 +25,10 @@ struct FileSchemaTests {
     var targets: [String] = []
     func walk(_ value: JSON) {
       switch value {
-      case .array(let items): items.forEach(walk)
+      case .array(let items): for item in items { walk(item) }
       case .object(let object):
         if let target = object["$ref"]?.string { targets.append(target) }
-        object.members.forEach { walk($0.value) }
+        for member in object.members { walk(member.value) }
       default: break
       }
     }

@@ -1,7 +1,7 @@
 import Basics
 
 /// Expands every stage's matrix into cells, decodes their `with`, and wires them.
-struct CellBuilder {
+final class CellBuilder {
   static let maximumAxis = 1000
   static let maximumCells = 100_000
 
@@ -157,7 +157,7 @@ struct CellBuilder {
     let declaration = graph.stages[stage]
     let shape = shapes[stage]
     let scope = scope(cell, stage, shape)
-    let producer = { (name: String) -> String? in
+    let producer = { [graph] (name: String) -> String? in
       guard let place = graph.place[name], let match = shape.matches(cell, in: shapes[place]).first else { return nil }
       return ids[place][match]
     }
@@ -202,8 +202,8 @@ struct CellBuilder {
       for member in declaration.with["env"]?.members ?? [] { scope.shellNames.insert(member.name) }
     }
     return ValueDecoder(
-      scope: scope, kind: declaration.kind, stageNames: declared, kindOfStage: { kinds[$0] },
-      wiring: { stage, output, wanted, node in
+      scope: scope, kind: declaration.kind, stageNames: declared, kindOfStage: { [kinds] in kinds[$0] },
+      wiring: { [self] stage, output, wanted, node in
         guard wire(stage, output, wanted, node) != nil, let cell = producer(stage) else { return nil }
         return .output(cell: cell, output: output)
       })

@@ -1,7 +1,7 @@
 import Basics
 
 /// One key of a mapping in the pipeline file.
-package struct Key: Sendable {
+package final class Key: Sendable {
   package let name: String
   package let type: ValueType
   /// The value when the key is absent; nil when there is none.

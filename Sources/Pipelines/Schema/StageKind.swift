@@ -1,5 +1,5 @@
 /// A kind of stage: what its `with`, inputs and outputs are. Its code lies elsewhere.
-package struct StageKind: Sendable {
+package final class StageKind: Sendable {
   /// The name in `uses`.
   package let name: String
   /// Part of every fingerprint; raised whenever the same inputs may give other bytes.
