@@ -38,6 +38,9 @@ extension Tokenizer {
     return try build(source.document, source.document.encoded(), source.config, source.scores)
   }
 
+  /// The values of `tokenizer.ggml.pre` that are known.
+  package static var knownPreTokenizers: [String] { PublishedSplit.names }
+
   private static func build(
     _ document: JSON, _ text: [UInt8], _ config: JSON?, _ scores: [Float]?
   ) throws(TokenizerError) -> Tokenizer {
