@@ -23,7 +23,7 @@ struct RunResults {
         zip(cells, metrics).map { cell, metrics in
           var object: JSON.Object = ["stage": JSON(cell.cell), "status": JSON(cell.status.word)]
           object["seconds"] = cell.seconds.map { JSON($0) } ?? .null
-          if let error = cell.error { object["error"] = JSON(error) }
+          if let error = RunHistory.problem(cell) { object["error"] = JSON(error.description) }
           if let metrics { object["metrics"] = metrics }
           return .object(object)
         }),
@@ -35,7 +35,7 @@ struct RunResults {
     for (cell, metrics) in zip(cells, metrics) {
       table.add([
         cell.cell, cell.status.word, cell.seconds.map { Quantity.describe(seconds: $0) } ?? "-",
-        metrics.map { MetricSummary.line(cell.kind, $0) } ?? cell.error ?? cell.reason ?? "",
+        metrics.map { MetricSummary.line(cell.kind, $0) } ?? RunHistory.problem(cell)?.what ?? cell.reason ?? "",
       ])
     }
     var parts = [table.text]

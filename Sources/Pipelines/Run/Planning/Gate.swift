@@ -4,7 +4,7 @@ import Store
 /// Judges a dry run's forecast against the limits its `require` sets.
 ///
 /// The forecast is the JSON of the dry run's output `forecast`: `peak_memory` in bytes, `hours`, and whatever else it
-/// foresees, at the top; each a number, or an object with its `estimate`. Judging is no measuring: new limits meet the
+/// foresees, at the top; each a number, or an object with its `predicted`. Judging is no measuring: new limits meet the
 /// old numbers.
 struct Gate {
   let pipeline: Pipeline
@@ -38,9 +38,9 @@ struct Gate {
       remedy: "make the stage smaller, or raise 'require' of '\(gate.stage)' if the machine allows it")
   }
 
-  /// `{"hours": 2}`, or the estimate of `{"hours": {"low": 1, "estimate": 2, "high": 3}}`.
+  /// `{"hours": 2}`, or what is predicted in `{"hours": {"low": 1, "predicted": 2, "high": 3}}`.
   private static func number(_ name: String, in forecast: JSON) -> Double? {
-    forecast[name]?.double ?? forecast[name]?["estimate"]?.double
+    forecast[name]?.double ?? forecast[name]?["predicted"]?.double
   }
 
   private static func show(_ name: String, _ value: Double) -> String {
