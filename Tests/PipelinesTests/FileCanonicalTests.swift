@@ -151,4 +151,29 @@ struct FileCanonicalTests {
     #expect(pipeline["evaluate"]?.expect.map(\.metric) == [["tasks", "a", "acc"], ["tasks", "a", "em"]])
     #expect(pipeline["evaluate"]?.expect.map(\.minimum) == [0.5, nil])
   }
+
+  @Test func `no damage to a file is more than a list of faults`() {
+    let pieces = [
+      "${", "}", "\"", ": ", "- ", "{", "]", "\t", "\n", "${matrix.x}", "&a ", "*a", "!x ", "|\n", "<<: ", "\r",
+    ]
+    var random = SeededGenerator(seed: 11)
+    let whole = Array(FileErrorTests.right.utf8)
+    var right = 0
+    for _ in 0..<500 {
+      var bytes = whole
+      for _ in 0...random.below(5) {
+        let place = random.below(bytes.count)
+        switch random.below(3) {
+        case 0: bytes.insert(contentsOf: pieces[random.below(pieces.count)].utf8, at: place)
+        case 1: bytes.removeSubrange(place..<min(bytes.count, place + random.below(20)))
+        default: bytes[place] = UInt8(random.below(256))
+        }
+      }
+      do {
+        _ = try Pipeline.read(bytes, file: "c.yaml")
+        right += 1
+      } catch { #expect(!error.faults.isEmpty) }
+    }
+    #expect(right < 250)
+  }
 }

@@ -9,6 +9,7 @@ package enum PipelineSchema {
       ("expectations", expectations),
       ("limit", limit),
     ]
+    definitions.append((key: "stage", value: anyStage))
     for kind in StageKind.all { definitions.append((key: kind.name, value: stage(kind))) }
     var schema = JSON.Object()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -70,10 +71,9 @@ package enum PipelineSchema {
       let list: JSON = ["type": "array", "minItems": 1, "maxItems": JSON(CellBuilder.maximumAxis), "items": value]
       return ["type": "object", "additionalProperties": ["anyOf": [list, reference]]]
     case .stages:
-      let kinds = StageKind.all.map { kind -> JSON in ["$ref": JSON("#/$defs/\(kind.name)")] }
       return [
         "type": "object", "minProperties": 1, "propertyNames": ["pattern": namePattern],
-        "additionalProperties": ["oneOf": .array(kinds)],
+        "additionalProperties": ["$ref": "#/$defs/stage"],
       ]
     case .kindName: return ["enum": .array(StageKind.all.map { JSON($0.name) })]
     case .inputs, .with: return nil
@@ -135,6 +135,18 @@ package enum PipelineSchema {
     "type": "object", "minProperties": 1,
     "additionalProperties": ["anyOf": [["$ref": "#/$defs/limit"], ["$ref": "#/$defs/expectations"]]],
   ]
+
+  /// A stage: its kind decides the rest, so that an editor tells faults of that kind alone.
+  private static var anyStage: JSON {
+    let cases = StageKind.all.map { kind -> JSON in
+      let isKind: JSON = ["properties": ["uses": ["const": JSON(kind.name)]], "required": ["uses"]]
+      return ["if": isKind, "then": ["$ref": JSON("#/$defs/\(kind.name)")]]
+    }
+    let kinds = JSON.array(StageKind.all.map { JSON($0.name) })
+    return [
+      "type": "object", "required": ["uses"], "properties": ["uses": ["enum": kinds]], "allOf": .array(cases),
+    ]
+  }
 
   /// A stage of one kind.
   private static func stage(_ kind: StageKind) -> JSON {
