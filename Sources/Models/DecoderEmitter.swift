@@ -60,13 +60,15 @@ struct DecoderEmitter {
         bias: bias.map { self.weight($0) }))
   }
 
-  /// Gradients of `linear`: the weight's and bias's accumulate, xGradient (T,M) is overwritten.
+  /// Gradients of `linear`: the weight's is set by the first micro-batch, so it need not be zeroed, and grows with the
+  /// others; the bias's accumulates; xGradient (T,M) is overwritten.
   mutating func linearBackward(
     _ x: TensorView, _ weight: Int, bias: Int?, outGradient: TensorView, xGradient: TensorView
   ) {
     emit(
       .gemm(
-        a: outGradient, transposeA: true, b: x, transposeB: false, c: gradient(weight), accumulate: true, bias: nil))
+        a: outGradient, transposeA: true, b: x, transposeB: false, c: gradient(weight), accumulate: microBatch != 0,
+        bias: nil))
     if let bias { emit(.biasBackward(outGradient: outGradient, biasGradient: gradient(bias))) }
     emit(
       .gemm(

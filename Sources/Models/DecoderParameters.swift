@@ -139,6 +139,13 @@ package struct DecoderParameters: Sendable {
     }
   }
 
+  /// Tensors whose gradients only ever accumulate: the embedding, the head, norms and biases. The matrices of the blocks
+  /// are set by an update's first micro-batch.
+  var accumulated: [Int] {
+    let set = Set(blocks.flatMap { [$0.qkv, $0.output, $0.gateUp, $0.down] })
+    return tensors.indices.filter { !set.contains($0) }
+  }
+
   /// Slots of the weights' gradients or moments, under the weights' names; empty in programs that do not train.
   package func trainingSlots(_ part: KeyPath<ParameterTensor.Training, TensorID> & Sendable) -> [WeightSlot] {
     var twins: [TensorID: TensorID] = [:]

@@ -123,7 +123,7 @@ extension ModelConfig {
     let inputs = emitter.tokenInputs(shape.tokens)
     let loss = emitter.scalar("loss")
     emitter.emit(.zero(emitter.program.view(loss)))
-    for index in emitter.parameters.tensors.indices { emitter.emit(.zero(emitter.gradient(index))) }
+    for index in emitter.parameters.accumulated { emitter.emit(.zero(emitter.gradient(index))) }
 
     var waiting: [(ids: TensorView, gradient: TensorView)] = []
     for (microBatch, rows) in shape.ranges.enumerated() {

@@ -16,14 +16,17 @@ struct CheckpointFolder {
   /// Checkpoints kept at a time.
   static let kept = 2
   private static let prefix = "checkpoint-"
+  private static let partialPrefix = ".partial-"
   private static let manifestName = "manifest.json"
 
   /// Saves the state, then removes all but the newest checkpoints.
   func save(_ state: TrainingState, engine: TrainingEngine) throws(TrainingError) {
     try rethrowing {
       try Files.makeFolder(path)
-      let temporary = path.appending(".checkpoint-\(state.step).partial")
-      try Files.removeTree(temporary)
+      try removePartial()
+      let temporary = path.appending(CheckpointFolder.partialPrefix + String(state.step))
+      var published = false
+      defer { if !published { try? Files.removeTree(temporary) } }
       try Files.makeFolder(temporary)
       var files: [JSON] = []
       for (name, slots) in parts(engine) {
@@ -39,6 +42,7 @@ struct CheckpointFolder {
       let final = path.appending(CheckpointFolder.name(state.step))
       try Files.removeTree(final)
       try Files.rename(temporary, to: final)
+      published = true
       try Files.synchroniseFolder(path)
       try removeOld()
     }
@@ -147,6 +151,13 @@ struct CheckpointFolder {
       }
     }
     return hasher.finish()
+  }
+
+  /// What writers that were killed left behind.
+  private func removePartial() throws {
+    for name in try Files.list(path) where name.display.hasPrefix(CheckpointFolder.partialPrefix) {
+      try Files.removeTree(path.appending(name))
+    }
   }
 
   private func removeOld() throws {

@@ -73,5 +73,12 @@ package struct MemoryOverhead: Sendable, Equatable {
 
   package init() {}
 
+  /// With what this process holds now, tokenizers and tables included, and some room to grow.
+  package static func ofThisProcess() -> MemoryOverhead {
+    var overhead = MemoryOverhead()
+    overhead.process = max(overhead.process, ProcessMemory.current + (8 << 20))
+    return overhead
+  }
+
   package var total: Int { process + backend + data + checkpoint }
 }

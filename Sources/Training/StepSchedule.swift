@@ -35,6 +35,9 @@ package struct StepSchedule: Sendable, Equatable {
     max(1, (microBatchesPerEpoch + accumulationSteps - 1) / accumulationSteps)
   }
 
+  /// Examples of a full update.
+  package var examplesPerStep: Int { batchSize * accumulationSteps }
+
   /// Epoch of update `step` (from 0), and its place in the epoch.
   package func place(of step: Int) -> (epoch: Int, update: Int) { (step / stepsPerEpoch, step % stepsPerEpoch) }
 

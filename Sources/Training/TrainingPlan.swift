@@ -146,8 +146,10 @@ package struct Workload: Sendable, Equatable {
 
   private mutating func count(_ data: any TrainingData, _ schedule: StepSchedule) {
     let sizes = (0..<data.count).map { data.size(of: $0) }
+    let exact = min(
+      schedule.totalSteps, max(schedule.stepsPerEpoch, Workload.countedExamples / schedule.examplesPerStep))
     var order: [Int] = []
-    for step in 0..<schedule.totalSteps {
+    for step in 0..<exact {
       let place = schedule.place(of: step)
       if place.update == 0 || order.isEmpty { order = schedule.order(epoch: place.epoch) }
       for batch in schedule.microBatches(update: place.update, order: order) {
@@ -160,5 +162,17 @@ package struct Workload: Sendable, Equatable {
         longestMicroBatch = max(longestMicroBatch, padded)
       }
     }
+    if exact < schedule.totalSteps {
+      // The rest is like what was counted, except that its longest micro-batch could be any examples together.
+      let share = Double(schedule.totalSteps) / Double(exact)
+      func scaled(_ count: Int) -> Int { Int((Double(count) * share).rounded()) }
+      (tokens, paddedTokens, targets, microBatches) =
+        (scaled(tokens), scaled(paddedTokens), scaled(targets), scaled(microBatches))
+      let longest = sizes.map(\.tokens).sorted(by: >).prefix(schedule.batchSize).reduce(0, +)
+      longestMicroBatch = MicroBatch.bucket(longest)
+    }
   }
+
+  /// Examples that are counted one by one; longer trainings are extrapolated.
+  private static let countedExamples = 4_000_000
 }

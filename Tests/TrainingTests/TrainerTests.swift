@@ -93,6 +93,17 @@ final class StopAfter: Sendable {
     #expect(try weightBytes(second) == weightBytes(whole))
   }
 
+  @Test func `what a killed writer left is no checkpoint and is cleared away`() throws {
+    let folder = try TemporaryFolder()
+    let partial = folder.path.appending(".partial-9")
+    try Files.makeFolder(partial)
+    try Files.writeAtomically(Array("half".utf8), to: partial.appending("weights.bin"))
+    let stop = StopAfter(3)
+    let report = try trainer(options(), checkpoints: folder.path).run(progress: { _ in stop.reply() })
+    #expect(report.resumedFrom == 0)
+    #expect(try Files.list(folder.path).map(\.display) == ["checkpoint-3"])
+  }
+
   @Test func `a checkpoint of another training is passed over`() throws {
     let folder = try TemporaryFolder()
     let stop = StopAfter(3)
