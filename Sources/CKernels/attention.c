@@ -78,6 +78,16 @@ CK_CLONES void ck_softmax_tile_backward(long rows, long columns, float *scores, 
   }
 }
 
+CK_CLONES void ck_transpose(long rows, long columns, const float *x, long xStride, float *out, long outStride) {
+  enum { block = 16 };
+  long r = 0;
+  for (; r + block <= rows; r += block)
+    for (long c = 0; c < columns; c++)
+      for (int l = 0; l < block; l++) out[c * outStride + r + l] = x[(r + l) * xStride + c];
+  for (; r < rows; r++)
+    for (long c = 0; c < columns; c++) out[c * outStride + r] = x[r * xStride + c];
+}
+
 CK_CLONES float ck_dot(long n, const float *a, const float *b) {
   float sum = 0;
   {

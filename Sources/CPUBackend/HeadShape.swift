@@ -34,10 +34,4 @@ struct HeadShape: Sendable {
 
   /// The columns of query head `head`.
   func query(_ head: Int) -> Range<Int> { head * dimension..<(head + 1) * dimension }
-
-  /// The columns of the key-value head that query head `head` reads.
-  func keyValue(_ head: Int) -> Range<Int> {
-    let shared = head / group
-    return shared * dimension..<(shared + 1) * dimension
-  }
 }

@@ -8,14 +8,13 @@ extension StepCompiler {
   mutating func attention(_ o: AttentionOperands) throws(TensorError) -> Step.Body {
     let parts = try AttentionParts(o, resolver)
     try resolver.requireApart(o.out, "out", from: [o.q, o.k, o.v])
-    reserve(shared: parts.boundsBytes, perThread: AttentionBlock.scratchBytes)
+    reserve(shared: parts.boundsBytes, perThread: AttentionBlock.scratchBytes(parts.shape))
     return { [pool, scratch] (_: StepScalars) throws(TensorError) in
       let bounds = try unsafe parts.bounds(scratch.shared(as: Int32.self))
-      pool.run(parts.shape.heads * parts.blocks) { task, thread in
-        let head = task % parts.shape.heads
-        let block = task / parts.shape.heads
+      pool.run(parts.shape.keyValueHeads * parts.blocks) { task, thread in
+        let block = task / parts.shape.keyValueHeads
         let rows = block * AttentionBlock.rows..<min(parts.tokens, (block + 1) * AttentionBlock.rows)
-        unsafe parts.forward(head, rows, bounds).run(scratch.part(thread))
+        unsafe parts.forward(task % parts.shape.keyValueHeads, rows, bounds).run(scratch.part(thread))
       }
     }
   }
@@ -38,16 +37,14 @@ extension StepCompiler {
     }
     try resolver.requireApart(qGradient, "qGradient", from: [kGradient, vGradient])
     try resolver.requireApart(kGradient, "kGradient", from: [vGradient])
-    reserve(shared: parts.boundsBytes, perThread: AttentionGradient.scratchBytes)
+    reserve(shared: parts.boundsBytes, perThread: AttentionGradient.scratchBytes(parts.shape))
     return { [pool, scratch] (_: StepScalars) throws(TensorError) in
       let gradient = AttentionGradient(
         parts: parts, slopes: slopes, bounds: try unsafe parts.bounds(scratch.shared(as: Int32.self)))
       pool.pieces(parts.tokens, of: StepCompiler.rowsOfTask) { rows, _ in gradient.fillDelta(rows) }
-      pool.run(gradient.queryTasks + gradient.keyTasks) { task, thread in
-        if task < gradient.queryTasks {
-          unsafe gradient.queries(task, scratch.part(thread))
-        } else {
-          unsafe gradient.keys(task - gradient.queryTasks, scratch.part(thread))
+      for diagonal in 0..<gradient.diagonals {
+        pool.run(gradient.tasks(diagonal)) { task, thread in
+          unsafe gradient.run(task, diagonal: diagonal, scratch.part(thread))
         }
       }
     }
@@ -102,11 +99,14 @@ struct AttentionParts {
     return unsafe VisibleRanges(first: memory, last: memory + tokens)
   }
 
-  func forward(_ head: Int, _ rows: Range<Int>, _ bounds: VisibleRanges) -> AttentionBlock {
-    unsafe AttentionBlock(
-      q: q.rows(rows).columns(shape.query(head)), k: k.columns(shape.keyValue(head)),
-      v: v.columns(shape.keyValue(head)), out: out.rows(rows).columns(shape.query(head)),
-      logSumExp: logSumExp.rows(rows).columns(head..<(head + 1)), first: bounds.first + rows.lowerBound,
+  /// The block of `rows` for the heads that share key-value head `shared`.
+  func forward(_ shared: Int, _ rows: Range<Int>, _ bounds: VisibleRanges) -> AttentionBlock {
+    let heads = shared * shape.group..<(shared + 1) * shape.group
+    let query = heads.lowerBound * shape.dimension..<heads.upperBound * shape.dimension
+    let columns = shared * shape.dimension..<(shared + 1) * shape.dimension
+    return unsafe AttentionBlock(
+      q: q.rows(rows).columns(query), k: k.columns(columns), v: v.columns(columns), out: out.rows(rows).columns(query),
+      logSumExp: logSumExp.rows(rows).columns(heads), first: bounds.first + rows.lowerBound,
       last: bounds.last + rows.lowerBound, scale: shape.scale, softCap: shape.softCap)
   }
 }

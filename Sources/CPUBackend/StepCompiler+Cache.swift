@@ -42,7 +42,7 @@ extension StepCompiler {
       q: queries, k: keys, v: values, out: result, rows: rows, shape: shape)
     reserve(
       shared: max(2 * shape.group, 2) * queries.rows * MemoryLayout<Int32>.stride,
-      perThread: AttentionBlock.scratchBytes)
+      perThread: AttentionBlock.scratchBytes(shape))
     return { [pool, scratch] (_: StepScalars) throws(TensorError) in
       try rows.check()
       let tasks = unsafe cached.tasks(scratch.shared(as: Int32.self))
@@ -95,11 +95,11 @@ struct CacheRows {
   let rows: CacheRows
   let shape: HeadShape
 
-  /// Part of the work: some tokens of one slot for one head, or one token for all heads of a group.
+  /// Part of the work: some tokens of one slot, or one token, for the heads that share a key-value head.
   enum Task {
     case padding(token: Int)
-    case tokens(Range<Int>, head: Int, bounds: Bounds)
-    case group(token: Int, keyValueHead: Int, bounds: Bounds)
+    case tokens(Range<Int>, keyValueHead: Int, bounds: Bounds)
+    case token(Int, keyValueHead: Int, bounds: Bounds)
   }
 
   /// The rows of the slot that each query row sees.
@@ -129,10 +129,11 @@ struct CacheRows {
         unsafe free[size + place] = Int32(position + 1)
       }
       unsafe free += 2 * size
-      if run.count == 1 {
-        for head in 0..<shape.keyValueHeads { tasks.append(.group(token: token, keyValueHead: head, bounds: bounds)) }
-      } else {
-        for head in 0..<shape.heads { tasks.append(.tokens(run, head: head, bounds: bounds)) }
+      for shared in 0..<shape.keyValueHeads {
+        tasks.append(
+          run.count == 1
+            ? .token(token, keyValueHead: shared, bounds: bounds)
+            : .tokens(run, keyValueHead: shared, bounds: bounds))
       }
       token = run.upperBound
     }
@@ -143,16 +144,15 @@ struct CacheRows {
     switch task {
     case .padding(let token):
       unsafe memset(out.row(token), 0, out.columns * MemoryLayout<Float>.size)
-    case .tokens(let tokens, let head, let bounds):
+    case .tokens(let tokens, let shared, let bounds):
+      let columns = shared * shape.group * shape.dimension..<(shared + 1) * shape.group * shape.dimension
       unsafe block(
-        q.rows(tokens).columns(shape.query(head)), out.rows(tokens).columns(shape.query(head)),
-        start: rows.start(tokens.lowerBound), columns: shape.keyValue(head), bounds
+        q.rows(tokens).columns(columns), out.rows(tokens).columns(columns), start: rows.start(tokens.lowerBound),
+        shared, bounds
       ).run(scratch)
-    case .group(let token, let shared, let bounds):
-      unsafe block(
-        heads(q, token, shared), heads(out, token, shared), start: rows.start(token),
-        columns: shared * shape.dimension..<(shared + 1) * shape.dimension, bounds
-      ).run(scratch)
+    case .token(let token, let shared, let bounds):
+      unsafe block(heads(q, token, shared), heads(out, token, shared), start: rows.start(token), shared, bounds)
+        .run(scratch)
     }
   }
 
@@ -168,9 +168,10 @@ struct CacheRows {
   }
 
   private func block(
-    _ q: Matrix<Float>, _ out: Matrix<Float>, start: Int, columns: Range<Int>, _ bounds: Bounds
+    _ q: Matrix<Float>, _ out: Matrix<Float>, start: Int, _ shared: Int, _ bounds: Bounds
   ) -> AttentionBlock {
     let slot = start..<k.rows
+    let columns = shared * shape.dimension..<(shared + 1) * shape.dimension
     return unsafe AttentionBlock(
       q: q, k: k.rows(slot).columns(columns), v: v.rows(slot).columns(columns), out: out, logSumExp: nil,
       first: bounds.first, last: bounds.last, scale: shape.scale, softCap: shape.softCap)

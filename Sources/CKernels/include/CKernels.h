@@ -78,6 +78,8 @@ void ck_softmax_finish(long rows, const float *maximum, const float *total, floa
 void ck_softmax_tile_backward(long rows, long columns, float *scores, float *gradients, long stride,
                               const int32_t *first, const int32_t *last, float cap, float scale,
                               const float *logSumExp, long logSumExpStride, const float *delta, long deltaStride);
+/// out (columns,rows) = x (rows,columns), transposed.
+void ck_transpose(long rows, long columns, const float *x, long xStride, float *out, long outStride);
 /// The sum of a * b over n elements.
 float ck_dot(long n, const float *a, const float *b);
 
