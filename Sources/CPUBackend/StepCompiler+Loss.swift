@@ -12,6 +12,8 @@ extension StepCompiler {
     let logits = try resolver.floats(o.logits, "logits", columns: weight.rows)
     let gathered = try resolver.floats(o.gathered, "gathered", rows: logits.rows, columns: hidden.columns)
     try resolver.require(logits.rows > 0 || hidden.rows == 0, "logits must have rows", "0")
+    try resolver.require(
+      (1...max(1, logits.rows)).contains(o.chunk) || hidden.rows == 0, "chunk must be rows of logits", "\(o.chunk)")
     try resolver.requireApart(o.logits, "logits", from: [o.hidden, o.weight, o.gathered])
     var hiddenGradient: Matrix<Float>?
     var weightGradient: Matrix<Float>?
@@ -29,7 +31,8 @@ extension StepCompiler {
     reserve(shared: losses + MemoryLayout<Double>.stride * logits.rows)
     let head = CrossEntropy(
       hidden: hidden, weight: weight, targets: targets, logits: logits, gathered: gathered,
-      hiddenGradient: hiddenGradient, weightGradient: weightGradient, logitScale: o.logitScale, pool: pool)
+      hiddenGradient: hiddenGradient, weightGradient: weightGradient, logitScale: o.logitScale, chunkRows: o.chunk,
+      pool: pool)
     let place = resolver.place
     return { [scratch] (scalars: StepScalars) throws(TensorError) in
       try checkIndices(targets, "target", below: weight.rows, negative: .only(ignoredTarget), place)
@@ -62,7 +65,7 @@ extension StepCompiler {
   }
 }
 
-/// Linear head and cross-entropy over the rows that have a target, `logits.rows` at a time.
+/// Linear head and cross-entropy over the rows that have a target, `chunkRows` at a time.
 struct CrossEntropy {
   let hidden: Matrix<Float>
   let weight: Matrix<Float>
@@ -72,6 +75,7 @@ struct CrossEntropy {
   let hiddenGradient: Matrix<Float>?
   let weightGradient: Matrix<Float>?
   let logitScale: Float
+  let chunkRows: Int
   let pool: WorkerPool
 
   /// The sum of losses in f64, row by row; fills the gradients. `rows` has room for every row of hidden, `losses` for
@@ -92,8 +96,10 @@ struct CrossEntropy {
     var sum = 0.0
     var start = 0
     while start < count {
-      let size = min(logits.rows, count - start)
-      unsafe chunk(rows + start, size, losses, inverseCount)
+      let size = min(chunkRows, count - start)
+      // With room for all rows every chunk has its own.
+      let workspace = logits.rows >= hidden.rows ? start..<start + size : 0..<size
+      unsafe chunk(rows + start, workspace, losses, inverseCount)
       for row in 0..<size { unsafe sum += losses[row] }
       start += size
     }
@@ -101,10 +107,12 @@ struct CrossEntropy {
   }
 
   private func chunk(
-    _ rows: UnsafeMutablePointer<Int32>, _ size: Int, _ losses: UnsafeMutablePointer<Double>, _ inverseCount: Double
+    _ rows: UnsafeMutablePointer<Int32>, _ workspace: Range<Int>, _ losses: UnsafeMutablePointer<Double>,
+    _ inverseCount: Double
   ) {
-    let x = gathered.rows(0..<size)
-    let y = logits.rows(0..<size)
+    let size = workspace.count
+    let x = gathered.rows(workspace)
+    let y = logits.rows(workspace)
     let bytes = hidden.columns * MemoryLayout<Float>.size
     pool.pieces(size, of: StepCompiler.rowsOfTask) { [hidden] range, _ in
       for row in range { unsafe memcpy(x.row(row), hidden.row(Int(rows[row])), bytes) }

@@ -107,8 +107,8 @@ package struct LossProgram: Sendable {
 }
 
 extension ModelConfig {
-  /// Rows of logits that the loss has in memory at a time; follows from the vocabulary alone, so that no plan for
-  /// memory can change a sum's order.
+  /// Rows of logits that the loss works on at a time; follows from the vocabulary alone, so that no plan for memory
+  /// can change a sum's order.
   package var lossRows: Int {
     let rows = (48 << 20) / (vocabularySize * MemoryLayout<Float>.stride)
     return min(max(rows / 32 * 32, 32), 512)
@@ -200,15 +200,15 @@ extension DecoderEmitter {
   mutating func crossEntropy(
     hidden: TensorView, targets: TensorView, loss: TensorID, hiddenGradient: TensorView?
   ) {
-    let rows = min(config.lossRows, hidden.rows)
-    let logits = tensor("logits", rows, config.vocabularySize, role: .workspace)
-    let gathered = tensor("logits.hidden", rows, config.hiddenSize, role: .workspace)
+    let logits = tensor("logits", hidden.rows, config.vocabularySize, role: .workspace)
+    let gathered = tensor("logits.hidden", hidden.rows, config.hiddenSize, role: .workspace)
     emit(
       .linearCrossEntropy(
         CrossEntropyOperands(
           hidden: hidden, weight: weight(parameters.head), targets: targets, loss: program.view(loss),
           logits: logits, gathered: gathered, hiddenGradient: hiddenGradient,
-          weightGradient: hiddenGradient == nil ? nil : gradient(parameters.head))))
+          weightGradient: hiddenGradient == nil ? nil : gradient(parameters.head),
+          chunk: min(config.lossRows, hidden.rows))))
   }
 
   /// Forward, loss and backward of one micro-batch; returns its ids and the gradient of its embedded rows.

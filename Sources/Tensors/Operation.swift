@@ -133,8 +133,9 @@ package struct AttentionOperands: Sendable {
 /// `StepScalars.inverseTargetCount`. Log-sum-exp and the loss are f64.
 ///
 /// With gradients: hiddenGradient (T,H) is overwritten (rows without a target become 0) and weightGradient (V,H)
-/// accumulates. `logits` (C,V) and `gathered` (C,H) are workspace for C rows at a time: the chunks are the target
-/// rows in order, so the result does not depend on which rows have none.
+/// accumulates. The work is done for `chunk` rows at a time: the chunks are the target rows in order, so the result
+/// does not depend on which rows have none. `logits` (C,V) and `gathered` (C,H) are workspace: C is `chunk`, and every
+/// chunk uses the same rows, or at least T, and every chunk has rows of its own. The bits are the same.
 package struct CrossEntropyOperands: Sendable {
   package var hidden: TensorView
   package var weight: TensorView
@@ -146,10 +147,14 @@ package struct CrossEntropyOperands: Sendable {
   package var weightGradient: TensorView?
   /// Multiplies logits before the softmax (1 for most models).
   package var logitScale: Float
+  /// Rows done at a time, at most the workspace's.
+  package var chunk: Int
 
+  /// Without a `chunk` it is the workspace's rows.
   package init(
     hidden: TensorView, weight: TensorView, targets: TensorView, loss: TensorView, logits: TensorView,
-    gathered: TensorView, hiddenGradient: TensorView? = nil, weightGradient: TensorView? = nil, logitScale: Float = 1
+    gathered: TensorView, hiddenGradient: TensorView? = nil, weightGradient: TensorView? = nil, logitScale: Float = 1,
+    chunk: Int? = nil
   ) {
     self.hidden = hidden
     self.weight = weight
@@ -160,6 +165,7 @@ package struct CrossEntropyOperands: Sendable {
     self.hiddenGradient = hiddenGradient
     self.weightGradient = weightGradient
     self.logitScale = logitScale
+    self.chunk = chunk ?? logits.rows
   }
 }
 

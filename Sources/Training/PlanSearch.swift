@@ -8,9 +8,12 @@ import Tensors
 /// then ever more whole blocks. Each needs less memory than the one before it, so the first that fits is the fastest.
 package struct PlanSearch: Sendable {
   package struct Candidate: Sendable, Equatable {
-    package let pass: RecomputePass
+    package let recompute: RecomputePass
     /// Estimated time as a multiple of a step without recomputation.
     package let slowdown: Double
+
+    /// The program as it will run: the loss in chunks, the blocks recomputed.
+    package func apply(_ program: Program) -> Program { recompute.apply(ChunkedLossPass().apply(program)) }
   }
 
   struct Choice {
@@ -84,7 +87,7 @@ package struct PlanSearch: Sendable {
     let all = block * Double(blocks) + Double(config.vocabularySize * config.hiddenSize)
     let slowdown =
       1 + Double(whole) * block / all / 3 + Double(selective) / Double(max(blocks, 1)) * PlanSearch.selectiveCost
-    return Candidate(pass: RecomputePass(modes: modes), slowdown: slowdown)
+    return Candidate(recompute: RecomputePass(modes: modes), slowdown: slowdown)
   }
 
   /// Share of a step that norms and activations of all blocks take.
@@ -98,7 +101,7 @@ package struct PlanSearch: Sendable {
     for count in workload.microBatchCounts {
       let shape = TrainingShape(
         tokens: workload.longestMicroBatch, microBatches: count, positions: workload.positions)
-      let program = candidate.pass.apply(config.trainingStep(shape: shape, options: options.step).program)
+      let program = candidate.apply(config.trainingStep(shape: shape, options: options.step).program)
       let bound = BoundProgram(program: program, plan: MemoryPlan(program))
       bounds[count] = bound
       if bound.plan.arenaBytes > arenaBytes { largest = bound }
@@ -106,7 +109,7 @@ package struct PlanSearch: Sendable {
     }
     if workload.validationTokens > 0 {
       let loss = config.lossPass(tokens: workload.validationTokens, positions: workload.positions).program
-      arenaBytes = max(arenaBytes, MemoryPlan(loss).arenaBytes)
+      arenaBytes = max(arenaBytes, MemoryPlan(ChunkedLossPass().apply(loss)).arenaBytes)
     }
     let table = largest.map {
       MemoryTable($0.program, plan: $0.plan, arenaBytes: arenaBytes, overhead: overhead)

@@ -103,7 +103,8 @@ final class TrainingEngine {
   private func loadedLoss(_ tokens: Int) throws(TrainingError) -> (program: LossProgram, loaded: any LoadedProgram) {
     if let known = losses[tokens] { return known }
     if losses.count >= TrainingEngine.programLimit { losses.removeAll() }
-    let made = plan.config.lossPass(tokens: tokens, positions: plan.workload.positions)
+    var made = plan.config.lossPass(tokens: tokens, positions: plan.workload.positions)
+    made.program = ChunkedLossPass().apply(made.program)
     let memoryPlan = MemoryPlan(made.program)
     let loaded = try rethrowing { try backend.load(made.program, plan: memoryPlan, in: arena) }
     losses[tokens] = (made, loaded)
@@ -116,7 +117,7 @@ final class TrainingEngine {
   ) throws(TrainingError) -> (program: TrainingProgram, loaded: any LoadedProgram) {
     var made = plan.config.trainingStep(
       shape: TrainingShape(microBatchTokens: shape, positions: plan.workload.positions), options: plan.options.step)
-    made.program = plan.recompute.apply(made.program)
+    made.program = plan.candidate.apply(made.program)
     guard let bound = plan.bounds[shape.count], bound.plan.serves(made.program, planned: bound.program) else {
       throw TrainingError("the memory plan has no place for micro-batches of these lengths", value: "\(shape)")
     }

@@ -8,10 +8,8 @@ package struct TrainingPlan: Sendable {
   package let options: TrainerOptions
   package let schedule: StepSchedule
   package let workload: Workload
-  /// What each block recomputes.
-  package let recompute: RecomputePass
-  /// Estimated time of a step as a multiple of a step without recomputation.
-  package let slowdown: Double
+  /// The passes over every step program.
+  package let candidate: PlanSearch.Candidate
   /// The step program of every number of micro-batches that occurs, each for the longest micro-batch.
   let bounds: [Int: BoundProgram]
   /// Bytes of the one arena that all programs share.
@@ -26,6 +24,11 @@ package struct TrainingPlan: Sendable {
       kind: options.scheduler, peak: options.learningRate, warmupSteps: schedule.warmupSteps,
       totalSteps: schedule.totalSteps)
   }
+
+  /// What each block recomputes.
+  package var recompute: RecomputePass { candidate.recompute }
+  /// Estimated time of a step as a multiple of a step without recomputation.
+  package var slowdown: Double { candidate.slowdown }
 
   /// In words: "no recomputation", "30 of 30 blocks recomputed".
   package var description: String {
@@ -57,8 +60,7 @@ package struct TrainingPlan: Sendable {
     self.options = options
     self.schedule = schedule
     self.workload = workload
-    recompute = choice.candidate.pass
-    slowdown = choice.candidate.slowdown
+    candidate = choice.candidate
     bounds = choice.bounds
     arenaBytes = choice.arenaBytes
     memory = choice.memory

@@ -11,7 +11,7 @@ import Training
     let options = StepOptions(weightDecay: 0.1, maxGradNorm: 0.5)
     let plain = try runStep(config, batches, options: options)
     let pass = RecomputePass(mode, blocks: config.layerCount)
-    let repeated = try runStep(config, batches, options: options, pass: pass)
+    let repeated = try runStep(config, batches, options: options, change: pass.apply)
     #expect(plain.loss == repeated.loss)
     #expect(plain.norm == repeated.norm)
     #expect(plain.gradients == repeated.gradients)
@@ -22,7 +22,7 @@ import Training
     let config = tinyConfig()
     let batches = randomExamples([40, 21]).map { [$0] }
     let plain = try runStep(config, batches)
-    let mixed = try runStep(config, batches, pass: RecomputePass(modes: [.block, .none, .selective]))
+    let mixed = try runStep(config, batches, change: RecomputePass(modes: [.block, .none, .selective]).apply)
     #expect(plain.gradients == mixed.gradients)
     #expect(plain.weights == mixed.weights)
   }

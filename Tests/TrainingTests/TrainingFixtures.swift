@@ -71,12 +71,12 @@ struct StepRun {
 /// Runs one step over micro-batches of examples.
 func runStep(
   _ config: ModelConfig, _ batches: [[TrainingExample]], options: StepOptions = StepOptions(),
-  pass: RecomputePass? = nil, rate: Double = 1e-2, threads: Int = 2
+  change: (Program) -> Program = { $0 }, rate: Double = 1e-2, threads: Int = 2
 ) throws -> StepRun {
   let micro = try batches.map { try MicroBatch($0, vocabularySize: config.vocabularySize) }
   var step = config.trainingStep(
     shape: TrainingShape(microBatchTokens: micro.map(\.ids.count)), options: options)
-  if let pass { step.program = pass.apply(step.program) }
+  step.program = change(step.program)
   let backend = CPUBackend(threads: threads)
   let plan = MemoryPlan(step.program)
   let loaded = try backend.load(step.program, plan: plan, in: backend.makeArena(bytes: plan.arenaBytes))
