@@ -58,7 +58,7 @@ func writeRooms(to folder: FilePath) throws {
   let prose = writer.prose(sentences: 1200)
   var novelty = Novelty()
   let evaluation = draw(200, novelty: &novelty, limit: 0.95) { writer.note() }
-  let clean = draw(900, novelty: &novelty, limit: 0.95, heldOut: evaluation) { writer.note() }
+  let clean = draw(2000, novelty: &novelty, limit: 0.95, heldOut: evaluation) { writer.note() }
   let spare = draw(24, novelty: &novelty, limit: 0.95, heldOut: evaluation) { writer.note() }
 
   var dirt = Dirt(random: SeededGenerator(seed: 20_261_125, stream: 4))

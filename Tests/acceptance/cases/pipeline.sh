@@ -86,9 +86,8 @@ stages:
   count:
     uses: command
     inputs: {words: words.txt}
-    with:
-      run: "wc -c < \"$words\" > count.txt"
-      outputs: {count: count.txt}
+    outputs: {count: count.txt}
+    with: {run: "wc -c < \"$words\" > \"$count\""}
 Y
 ends 0 fettle run pipeline.yaml
 touch words.txt
