@@ -27,10 +27,10 @@ struct Dirt {
     return random.shuffled(items).prefix(count).map { $0 }
   }
 
-  /// Copies of rows with a word added at the end of the question.
+  /// Copies of rows with a word put before the question.
   mutating func nearDuplicates(of items: [Item], _ count: Int) -> [Item] {
     note("near_duplicate", count)
-    return random.shuffled(items).prefix(count).map { ($0.question + " Thanks.", $0.answer) }
+    return random.shuffled(items).prefix(count).map { ("Again: " + $0.question, $0.answer) }
   }
 
   /// Rows that repeat evaluation items.
