@@ -9,7 +9,7 @@ exit(Program.run(Array(CommandLine.arguments.dropFirst())).rawValue)
 enum Program {
   static let commands: [Command] = [
     .initialise, .run, .plan, .status, .why, .dag, .logs, .metrics, .rows, .show, .tokens, .score, .generate,
-    .evaluate, .export, .schema, .doctor, .bench, .attempt,
+    .evaluate, .export, .models, .schema, .doctor, .bench, .attempt,
   ]
 
   static func run(_ arguments: [String]) -> ExitCode {
