@@ -66,6 +66,7 @@ let package = Package(
     tests("Evaluation", ["Basics", "Tensors", "Models", "Tokenization", "CPUBackend"]),
     tests("Store", ["Basics"]),
     tests("Pipelines", ["Basics", "Store"]),
+    tests("Stages", ["Basics", "Pipelines"]),
     .executableTarget(
       name: "make-datasets", dependencies: ["Basics"], path: "datasets/generator", swiftSettings: swift),
   ],
