@@ -19,7 +19,8 @@ package struct FilePath: Hashable, Sendable, ExpressibleByStringLiteral {
   package func appending(_ name: FilePath) -> FilePath {
     if name.isAbsolute || bytes.isEmpty { return name }
     if name.bytes.isEmpty { return self }
-    return FilePath(bytes: bytes.last == UInt8(ascii: "/") ? bytes + name.bytes : bytes + [UInt8(ascii: "/")] + name.bytes)
+    return FilePath(
+      bytes: bytes.last == UInt8(ascii: "/") ? bytes + name.bytes : bytes + [UInt8(ascii: "/")] + name.bytes)
   }
 
   /// What follows the last slash.

@@ -167,7 +167,8 @@ private struct TaskReader {
       case "do_sample":
         if value.bool == false { result.temperature = 0 }
         if value.bool == nil { fail("generation_kwargs.do_sample must be true or false", value: value.text()) }
-      default: fail("generation_kwargs.\(key) is not supported", remedy: "use until, max_gen_toks, temperature, do_sample")
+      default:
+        fail("generation_kwargs.\(key) is not supported", remedy: "use until, max_gen_toks, temperature, do_sample")
       }
     }
     if options["do_sample"]?.bool == false { result.temperature = 0 }

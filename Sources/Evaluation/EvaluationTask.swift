@@ -67,7 +67,10 @@ extension EvaluationTask {
     case .multipleChoice: (["acc", "acc_norm", "acc_bytes"], ["acc", "acc_norm"])
     case .loglikelihood: (["acc", "perplexity"], ["perplexity", "acc"])
     case .loglikelihoodRolling:
-      (["word_perplexity", "byte_perplexity", "bits_per_byte"], ["word_perplexity", "byte_perplexity", "bits_per_byte"])
+      (
+        ["word_perplexity", "byte_perplexity", "bits_per_byte"],
+        ["word_perplexity", "byte_perplexity", "bits_per_byte"]
+      )
     case .generateUntil: (["exact_match"], ["exact_match"])
     }
   }

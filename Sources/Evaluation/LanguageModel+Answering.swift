@@ -34,7 +34,8 @@ extension LanguageModel {
     let scores = try score(scored) { done throws(EvaluationError) in try progress(share(done)) }
     let texts =
       generated.isEmpty
-      ? [] : try generate(generated, seed: seed) { done throws(EvaluationError) in try progress(share(scored.count + done)) }
+      ? []
+      : try generate(generated, seed: seed) { done throws(EvaluationError) in try progress(share(scored.count + done)) }
     return places.map { own in
       own.map { place in
         switch place {

@@ -16,7 +16,8 @@ package final class LanguageModel {
 
   /// `maximumLength` bounds what a request reads: the model's own bound where it is smaller.
   package init(
-    config: ModelConfig, weights: any WeightSource, tokenizer: Tokenizer, backend: any Backend, maximumLength: Int? = nil
+    config: ModelConfig, weights: any WeightSource, tokenizer: Tokenizer, backend: any Backend,
+    maximumLength: Int? = nil
   ) throws(EvaluationError) {
     guard tokenizer.vocabularySize <= config.vocabularySize else {
       throw EvaluationError(

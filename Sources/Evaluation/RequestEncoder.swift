@@ -26,7 +26,9 @@ struct RequestEncoder {
       let ids = try encode(context.bytes + continuation, [], bos: false)
       guard let first = ids.first else { throw EvaluationError("a continuation without a token can not be scored") }
       guard let prefixID else { throw EvaluationError("the tokenizer has neither BOS nor EOS to stand before a text") }
-      return cut(first == prefixID && ids.count > 1 ? ids : [prefixID] + ids, scored: first == prefixID ? ids.count - 1 : ids.count)
+      return cut(
+        first == prefixID && ids.count > 1 ? ids : [prefixID] + ids,
+        scored: first == prefixID ? ids.count - 1 : ids.count)
     }
     let whole = try encode(context.bytes + continuation, context.controlRanges, bos: nil)
     let alone = try encode(Array(context.bytes[..<kept]), context.controlRanges, bos: nil)

@@ -157,7 +157,9 @@ package struct TaskItemBuilder: Sendable {
 
   private func gold(_ document: JSON.Object, _ choices: [String], _ place: String) throws(EvaluationError) -> Int {
     let target = try value(task.docToTarget, document, place)
-    if let index = target.int ?? target.string.flatMap({ Int($0.filter { $0 != " " }) }), choices.indices.contains(index) {
+    if let index = target.int ?? target.string.flatMap({ Int($0.filter { $0 != " " }) }),
+      choices.indices.contains(index)
+    {
       // A choice that is spelt like a number wins over its place only when the place is no number in the document.
       if target.int != nil || !choices.contains(where: { sameBytes($0, target.string ?? "") }) { return index }
     }

@@ -35,11 +35,14 @@ package struct TaskScores: Sendable {
       metric: metric, items: items, value: Statistics.mean(items), standardError: Statistics.standardError(items))
   }
 
-  private func choiceScores(_ metric: EvaluationTask.Metric, _ items: [TaskItem], _ answers: [[ModelAnswer]]) -> [Double] {
+  private func choiceScores(_ metric: EvaluationTask.Metric, _ items: [TaskItem], _ answers: [[ModelAnswer]])
+    -> [Double]
+  {
     zip(items, answers).map { item, answers in
       let sums = zip(item.choices, answers).map { choice, answer in
         answer.sum
-          / (metric.name == "acc_norm" ? Double(choice.unicodeScalars.count)
+          / (metric.name == "acc_norm"
+            ? Double(choice.unicodeScalars.count)
             : metric.name == "acc_bytes" ? Double(choice.utf8.count) : 1)
       }
       return TaskScores.firstMaximum(sums) == item.gold ? 1 : 0
@@ -110,5 +113,7 @@ package struct TaskScores: Sendable {
 extension ModelAnswer {
   package var sum: Double { if case .likelihood(let sum, _, _) = self { sum } else { .nan } }
   package var isGreedy: Bool { if case .likelihood(_, let greedy, _) = self { greedy } else { false } }
-  package var generated: String { if case .text(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { "" } }
+  package var generated: String {
+    if case .text(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { "" }
+  }
 }

@@ -31,7 +31,9 @@ package struct CommandStage: StageRunner {
     while true {
       if let end = try child.wait(milliseconds: 100) {
         guard end == .exited(0) else {
-          throw StageError("the command \(end.words)", at: context.spec.cell, value: text, remedy: "see 'fettle logs \(context.spec.stage)'")
+          throw StageError(
+            "the command \(end.words)", at: context.spec.cell, value: text,
+            remedy: "see 'fettle logs \(context.spec.stage)'")
         }
         break
       }

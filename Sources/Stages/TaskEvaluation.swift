@@ -79,7 +79,8 @@ package struct TaskEvaluation {
   private func items(_ file: TaskFile, for model: OpenedModel) throws -> [TaskItem] {
     var chat: TaskItemBuilder.ChatRenderer?
     if settings.applyChatTemplate {
-      let source = try settings.chatTemplate.map { try OpenedModel.templateSource($0, root: root) }
+      let source =
+        try settings.chatTemplate.map { try OpenedModel.templateSource($0, root: root) }
         ?? model.files.chatTemplate
       guard let source else {
         throw StageError(

@@ -64,7 +64,9 @@ struct TokenSource {
     var number = 0
     while let line = try reader.next() {
       number += 1
-      guard case .text(let bytes) = line else { throw StageError("a row of more than 64 MiB", at: "\(path.display):\(number)") }
+      guard case .text(let bytes) = line else {
+        throw StageError("a row of more than 64 MiB", at: "\(path.display):\(number)")
+      }
       let row = try encoder.encode(try JSONParser.parse(bytes))
       statistics.add(row)
       switch row {

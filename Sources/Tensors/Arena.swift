@@ -13,7 +13,8 @@ import Foundation
     guard let pointer = unsafe pointer, unsafe pointer != MAP_FAILED else {
       throw TensorError(
         Problem(
-          "cannot allocate \(Quantity.describe(bytes: size)) for the tensors", value: unsafe String(cString: strerror(errno)),
+          "cannot allocate \(Quantity.describe(bytes: size)) for the tensors",
+          value: unsafe String(cString: strerror(errno)),
           remedy: "lower memory_budget or the batch"))
     }
     self.bytes = size

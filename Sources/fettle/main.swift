@@ -45,7 +45,11 @@ enum Program {
     let shown = commands.filter { !$0.isHidden }
     let width = shown.map(\.name.count).max() ?? 0
     let lines = shown.map { "  \($0.name)" + String(repeating: " ", count: width - $0.name.count + 2) + $0.abstract }
-    return (["Fettle fine-tunes language models by pipeline, in the memory you have.", "", "usage: fettle COMMAND [options]", ""]
+    return
+      ([
+        "Fettle fine-tunes language models by pipeline, in the memory you have.", "", "usage: fettle COMMAND [options]",
+        "",
+      ]
       + lines + ["", "'fettle COMMAND --help' says more; --version prints the version."]).joined(separator: "\n")
   }
 }

@@ -1,7 +1,6 @@
 import Basics
-import Testing
-
 import Evaluation
+import Testing
 
 @Suite struct StatisticsTests {
   @Test func `the standard error divides the sample deviation by the root of n`() {

@@ -6,7 +6,8 @@ import Testing
 private let plainRenderer: TaskItemBuilder.Renderer = { template, fields throws(EvaluationError) in
   var text = template
   for (key, value) in fields.members {
-    text = text.split(separator: "{{\(key)}}", omittingEmptySubsequences: false).joined(separator: value.string ?? value.text())
+    text = text.split(separator: "{{\(key)}}", omittingEmptySubsequences: false).joined(
+      separator: value.string ?? value.text())
   }
   if text.contains("{{") { throw EvaluationError("undefined field", value: template) }
   return text
@@ -34,7 +35,8 @@ private func context(_ request: ModelRequest) -> (String, String) {
   @Test func `every fault of a task file is told at once, with the nearest key`() throws {
     let error = #expect(throws: EvaluationError.self) {
       try task([
-        (key: "output_type", value: "multiple_choise"), (key: "doc_to_txt", value: "x"), (key: "num_fewshot", value: -1),
+        (key: "output_type", value: "multiple_choise"), (key: "doc_to_txt", value: "x"),
+        (key: "num_fewshot", value: -1),
       ])
     }
     let text = try #require(error).problem.description

@@ -98,7 +98,8 @@ private let tokenizing: JSON = [
       "logging_steps": 1,
     ]
     let trained = try scratch.run(
-      "finetune", with: settings, inputs: [(name: "tokens", kind: "tokens", path: tokens)], outputs: ["model", "metrics"])
+      "finetune", with: settings, inputs: [(name: "tokens", kind: "tokens", path: tokens)],
+      outputs: ["model", "metrics"])
     let peak = try #require(trained.metrics["peak_memory"])
     #expect(peak["predicted"]?.int != nil && peak["measured"]?.int != nil && peak["budget"]?.int == 1_073_741_824)
     for name in ["tokens_per_second", "train_loss", "steps", "trained_tokens", "seconds"] {
@@ -130,11 +131,15 @@ private let tokenizing: JSON = [
       """, to: "task.yaml")
     let evaluated = try scratch.run(
       "evaluate",
-      with: ["tasks": [.string(task.display)], "baseline": "preset:nano", "apply_chat_template": true, "chat_template": "chatml"],
+      with: [
+        "tasks": [.string(task.display)], "baseline": "preset:nano", "apply_chat_template": true,
+        "chat_template": "chatml",
+      ],
       inputs: [(name: "model", kind: "model", path: model)], outputs: ["results"],
       references: [["place": ["tasks", 0], "text": "task.yaml", "paths": [.string(task.display)]]])
     let accuracy = try #require(evaluated.metrics["tasks"]?["after"]?["acc"])
-    #expect(accuracy["n"]?.int == 4 && accuracy["baseline"]?["value"]?.double != nil && accuracy["p_value"]?.double != nil)
+    #expect(
+      accuracy["n"]?.int == 4 && accuracy["baseline"]?["value"]?.double != nil && accuracy["p_value"]?.double != nil)
 
     let exported = try scratch.run(
       "export", with: ["dtype": "bfloat16"], inputs: [(name: "model", kind: "model", path: model)], outputs: ["files"])

@@ -32,8 +32,9 @@ private func chain(_ length: Int, size: Int) -> Program {
       for b in program.tensors.indices where b > a {
         let isShared = { (index: Int) in !program.tensors[index].role.isPersistent }
         let meet =
-          !isShared(a) || !isShared(b) || plan.lifetimes[a].map { x in plan.lifetimes[b].map { x.overlaps($0) } ?? false }
-          ?? false
+          !isShared(a) || !isShared(b)
+          || plan.lifetimes[a].map { x in plan.lifetimes[b].map { x.overlaps($0) } ?? false }
+            ?? false
         guard meet, plan.lifetimes[a] != nil || !isShared(a), plan.lifetimes[b] != nil || !isShared(b) else { continue }
         let endA = plan.offsets[a] + program.tensors[a].bytes
         let endB = plan.offsets[b] + program.tensors[b].bytes

@@ -38,7 +38,8 @@ struct RoomWriter {
 
   private mutating func sentence(_ thing: String) -> String {
     let text = fill(
-      pick(RoomWriter.notes), ["n": pick(RoomWriter.people), "a": pick(RoomWriter.adjectives), "x": thing, "d": pick(RoomWriter.days)])
+      pick(RoomWriter.notes),
+      ["n": pick(RoomWriter.people), "a": pick(RoomWriter.adjectives), "x": thing, "d": pick(RoomWriter.days)])
     return text.prefix(1).uppercased() + text.dropFirst()
   }
 

@@ -5,7 +5,8 @@ struct TicketWriter {
   var random: SeededGenerator
 
   static let products = [
-    "Harbor", "Lantern", "Meadow", "Pebble", "Quarry", "Saddle", "Thicket", "Walnut", "Ember", "Juniper", "Mosaic", "Nimbus",
+    "Harbor", "Lantern", "Meadow", "Pebble", "Quarry", "Saddle", "Thicket", "Walnut", "Ember", "Juniper", "Mosaic",
+    "Nimbus",
   ]
 
   static let problems: [(queue: String, phrases: [String])] = [
@@ -78,7 +79,8 @@ struct TicketWriter {
       "normal",
       [
         "Please have a look this week.", "An answer in the next days would be fine.", "It bothers us a little.",
-        "Could someone check it soon?", "We found a way around for the moment.", "I would like to have it settled soon.",
+        "Could someone check it soon?", "We found a way around for the moment.",
+        "I would like to have it settled soon.",
         "Please tell me what you need from me.",
       ]
     ),
@@ -98,8 +100,12 @@ struct TicketWriter {
     "{n} of the {t} desk.",
   ]
 
-  static let names = ["Ana", "Boris", "Chen", "Dara", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kira", "Luca"]
-  static let accentedNames = ["Zoë", "José", "François", "Jürgen", "Søren", "Chloé", "Ângela", "Björn", "Renée", "Íñigo"]
+  static let names = [
+    "Ana", "Boris", "Chen", "Dara", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kira", "Luca",
+  ]
+  static let accentedNames = [
+    "Zoë", "José", "François", "Jürgen", "Søren", "Chloé", "Ângela", "Björn", "Renée", "Íñigo",
+  ]
   static let teams = ["sales", "finance", "harvest", "design", "night", "field", "repair", "travel"]
   static let cities = ["Lisbon", "Graz", "Oslo", "Leeds", "Turin", "Gdansk", "Ghent", "Split"]
 
@@ -108,7 +114,8 @@ struct TicketWriter {
     let problem = pick(TicketWriter.problems)
     let urgency = pick(TicketWriter.urgencies)
     let product = pick(TicketWriter.products)
-    let opener = fill(pick(TicketWriter.openers), ["n": pick(names), "t": pick(TicketWriter.teams), "c": pick(TicketWriter.cities)])
+    let opener = fill(
+      pick(TicketWriter.openers), ["n": pick(names), "t": pick(TicketWriter.teams), "c": pick(TicketWriter.cities)])
     var complaint = fill(pick(problem.phrases), ["p": product])
     if opener.last != "," { complaint = complaint.prefix(1).uppercased() + complaint.dropFirst() }
     let mark = problem.queue == "advice" ? "?" : "."

@@ -43,13 +43,15 @@ func writeTickets(to folder: FilePath) throws {
   let lines = chatLines(mixed, broken: broken, random: &dirt.random)
   try Files.makeFolder(folder.appending("tickets"))
   try Files.writeAtomically(Array(lines.utf8), to: folder.appending("tickets/chats.jsonl"))
-  try Files.writeAtomically(Array(instructionArray(instructions).utf8), to: folder.appending("tickets/instructions.json"))
+  try Files.writeAtomically(
+    Array(instructionArray(instructions).utf8), to: folder.appending("tickets/instructions.json"))
   try Files.writeAtomically(Array(markedCSV(table).utf8), to: folder.appending("tickets/table.csv"))
   let latinLines = accented.map {
     JSON.object(["prompt": .string($0.question), "completion": .string($0.answer)]).text() + "\n"
   }.joined()
   try Files.writeAtomically(latin1(latinLines), to: folder.appending("tickets/latin1.jsonl"))
-  try Files.writeAtomically(Array((dirt.json.text(pretty: true) + "\n").utf8), to: folder.appending("tickets-planted.json"))
+  try Files.writeAtomically(
+    Array((dirt.json.text(pretty: true) + "\n").utf8), to: folder.appending("tickets-planted.json"))
   try Files.writeAtomically(Array(evaluationLines(evaluation).utf8), to: folder.appending("tickets-eval.jsonl"))
 }
 
@@ -74,7 +76,8 @@ func writeRooms(to folder: FilePath) throws {
   try Files.writeAtomically(Array(prose.utf8), to: folder.appending("rooms/prose.txt"))
   let lines = chatLines(mixed, broken: broken, random: &dirt.random)
   try Files.writeAtomically(Array(lines.utf8), to: folder.appending("rooms/notes.jsonl"))
-  try Files.writeAtomically(Array((dirt.json.text(pretty: true) + "\n").utf8), to: folder.appending("rooms-planted.json"))
+  try Files.writeAtomically(
+    Array((dirt.json.text(pretty: true) + "\n").utf8), to: folder.appending("rooms-planted.json"))
   try Files.writeAtomically(Array(evaluationLines(evaluation).utf8), to: folder.appending("rooms-eval.jsonl"))
 }
 

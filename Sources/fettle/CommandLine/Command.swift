@@ -46,7 +46,9 @@ struct Command: Sendable {
   }
 
   var help: String {
-    var lines = [abstract + ".", "", "usage: fettle \(name)" + positionals.map { " \($0)" }.joined() + " [options]", ""]
+    var lines = [
+      abstract + ".", "", "usage: fettle \(name)" + positionals.map { " \($0)" }.joined() + " [options]", "",
+    ]
     let names = allOptions.map { "  --\($0.name)" + ($0.value.map { " \($0)" } ?? "") }
     let width = names.map(\.count).max() ?? 0
     for (option, name) in zip(allOptions, names) {

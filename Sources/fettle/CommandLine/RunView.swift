@@ -50,7 +50,9 @@ final class RunView {
   private func ended(_ cell: StageCell, _ record: CellRecord, _ problem: Problem?) {
     var line = "\(cell.id): \(record.status.word)"
     if let seconds = record.seconds, record.status == .done { line += " in \(Quantity.describe(seconds: seconds))" }
-    if let problem { line += ": \(problem)" } else if let reason = record.reason, record.status != .done {
+    if let problem {
+      line += ": \(problem)"
+    } else if let reason = record.reason, record.status != .done {
       line += ", \(reason)"
     }
     terminal.say(line)

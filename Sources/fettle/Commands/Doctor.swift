@@ -17,7 +17,9 @@ extension Command {
             findings.map { ["name": .string($0.name), "ok": .bool($0.isGood), "detail": .string($0.detail)] }),
         ])
       } else {
-        for finding in findings { terminal.print("\(finding.isGood ? "ok  " : "NO  ")\(finding.name): \(finding.detail)") }
+        for finding in findings {
+          terminal.print("\(finding.isGood ? "ok  " : "NO  ")\(finding.name): \(finding.detail)")
+        }
       }
       return findings.allSatisfy(\.isGood) ? .done : .failed
     })
@@ -61,7 +63,8 @@ struct Examination {
   private var cache: Finding {
     do {
       guard Files.exists(project.cache.path) else {
-        return Finding(name: "cache", isGood: true, detail: "none yet; 'fettle run' makes \(project.cache.path.display)")
+        return Finding(
+          name: "cache", isGood: true, detail: "none yet; 'fettle run' makes \(project.cache.path.display)")
       }
       let history = try RunHistory.existing(project)
       let newest = try history.ledger.newestRun().map { "newest run \($0.id)" } ?? "no run yet"

@@ -16,7 +16,9 @@ extension Command {
         terminal.print(try history.status(run))
         return .done
       }
-      terminal.print("run \(run.id) of \(run.pipeline)" + (run.exitCode.map { $0 == 0 ? "" : ", exit code \($0)" } ?? ", not finished"))
+      terminal.print(
+        "run \(run.id) of \(run.pipeline)"
+          + (run.exitCode.map { $0 == 0 ? "" : ", exit code \($0)" } ?? ", not finished"))
       terminal.print(RunResults(project: history.project, cells: try history.cells(of: run)).text)
       return .done
     })
@@ -61,10 +63,13 @@ extension Command {
       let run = try history.run(try invocation.whole("run", in: 1...Int.max))
       var documents: [JSON] = []
       for cell in try history.cells(of: run, named: invocation.positionals[0]) {
-        guard let attempt = try history.attempt(of: cell, in: run), let path = history.log(of: attempt) else { continue }
+        guard let attempt = try history.attempt(of: cell, in: run), let path = history.log(of: attempt) else {
+          continue
+        }
         let text = Files.exists(path) ? String(decoding: try Files.read(path, limit: 1 << 28), as: UTF8.self) : ""
         documents.append([
-          "stage": .string(cell.cell), "attempt": JSON(attempt.id), "path": .string(path.display), "text": .string(text),
+          "stage": .string(cell.cell), "attempt": JSON(attempt.id), "path": .string(path.display),
+          "text": .string(text),
         ])
         if terminal.wantsJSON { continue }
         terminal.say("\(cell.cell), attempt \(attempt.id): \(path.display)")
@@ -97,7 +102,9 @@ extension Command {
       }
       var table = TextTable(["step", "epoch", "loss", "grad norm", "learning rate", "tokens/s"])
       for row in kept {
-        func number(_ key: String, _ digits: Int) -> String { row[key]?.double.map { Quantity.fixed($0, digits) } ?? "-" }
+        func number(_ key: String, _ digits: Int) -> String {
+          row[key]?.double.map { Quantity.fixed($0, digits) } ?? "-"
+        }
         table.add([
           row["step"]?.text() ?? "-", number("epoch", 2), number("loss", 4), number("grad_norm", 3),
           row["learning_rate"]?.double.map { String(format: "%.3g", $0) } ?? "-", number("tokens_per_second", 0),

@@ -35,7 +35,8 @@ extension Command {
       guard Set(all.map(\.stage)).count == 1 else {
         throw UsageError(
           all.isEmpty ? "the pipeline has no finetune stage" : "the pipeline has several finetune stages",
-          remedy: all.isEmpty ? nil : "name one with --stage: \(Set(all.map(\.stage)).sorted().joined(separator: ", "))")
+          remedy: all.isEmpty ? nil : "name one with --stage: \(Set(all.map(\.stage)).sorted().joined(separator: ", "))"
+        )
       }
       return all
     }
@@ -97,7 +98,8 @@ struct ForeseenResults {
   private func needed(_ cell: String, _ output: String) throws -> FilePath {
     guard let path = path(cell, output) else {
       throw UsageError(
-        "the plan depends on '\(cell)', which has no current result", remedy: "run it first: fettle run --until \(cell)")
+        "the plan depends on '\(cell)', which has no current result", remedy: "run it first: fettle run --until \(cell)"
+      )
     }
     return path
   }

@@ -78,9 +78,13 @@ struct LedgerRows {
   /// An entry in a few lines for a terminal.
   private func words(_ entry: JSON) -> String {
     func text(_ key: String) -> String { entry[key].map { $0.string ?? $0.text() } ?? "" }
-    var lines = ["\(text("file")):\(text("line")): \(text("action")) by \(text("step")), \(text("reason")): \(text("detail"))"]
+    var lines = [
+      "\(text("file")):\(text("line")): \(text("action")) by \(text("step")), \(text("reason")): \(text("detail"))"
+    ]
     lines.append("    before: " + Problem.shortened(text("before"), limit: 400))
-    if let after = entry["after"], !after.isNull { lines.append("    after:  " + Problem.shortened(after.text(), limit: 400)) }
+    if let after = entry["after"], !after.isNull {
+      lines.append("    after:  " + Problem.shortened(after.text(), limit: 400))
+    }
     return lines.joined(separator: "\n")
   }
 }

@@ -62,7 +62,9 @@ extension Command {
     let template = try ChatTemplate(
       source: try OpenedModel.templateSource(try invocation.required("template"), root: Project(invocation).root))
     return try JSONLines.map(invocation) { value in
-      guard let variables = value.object else { throw UsageError("a line must be a JSON object", value: value.kindName) }
+      guard let variables = value.object else {
+        throw UsageError("a line must be a JSON object", value: value.kindName)
+      }
       return try template.render(variables).json
     }
   }
