@@ -5,20 +5,21 @@ enum JinjaCase {
   }
 
   static func lower(_ text: JinjaText) -> JinjaText {
-    guard text.bytes.contains(0xCE) else {
-      return text.mapScalars { scalar, _ in scalar.properties.lowercaseMapping }
-    }
-    let scalars = text.scalars
-    return text.mapScalars { scalar, index in
-      scalar == "\u{3A3}" && isFinalSigma(index, in: scalars) ? "\u{3C2}" : scalar.properties.lowercaseMapping
-    }
+    let small = lowering(text)
+    return text.mapScalars { scalar, index in small(scalar, index) }
   }
 
-  /// A capital sigma behind a letter and before none becomes the final form.
-  private static func isFinalSigma(_ index: Int, in scalars: [Unicode.Scalar]) -> Bool {
-    let before = scalars[..<index].last { !$0.properties.isCaseIgnorable }
-    let after = scalars[(index + 1)...].first { !$0.properties.isCaseIgnorable }
-    return before?.properties.isCased ?? false && !(after?.properties.isCased ?? false)
+  /// The small form of a code point at its index: a capital sigma behind a letter and before none has its final form.
+  private static func lowering(_ text: JinjaText) -> (Unicode.Scalar, Int) -> String {
+    guard text.bytes.contains(0xCE) else { return { scalar, _ in scalar.properties.lowercaseMapping } }
+    let scalars = text.scalars
+    return { scalar, index in
+      guard scalar == "\u{3A3}" else { return scalar.properties.lowercaseMapping }
+      let before = scalars[..<index].last { !$0.properties.isCaseIgnorable }
+      let after = scalars[(index + 1)...].first { !$0.properties.isCaseIgnorable }
+      let isFinal = before?.properties.isCased ?? false && !(after?.properties.isCased ?? false)
+      return isFinal ? "\u{3C2}" : "\u{3C3}"
+    }
   }
 
   static func casefold(_ text: JinjaText) -> JinjaText {
@@ -28,8 +29,9 @@ enum JinjaCase {
   }
 
   static func swapped(_ text: JinjaText) -> JinjaText {
-    text.mapScalars { scalar, _ in
-      scalar.properties.isUppercase ? scalar.properties.lowercaseMapping : scalar.properties.uppercaseMapping
+    let small = lowering(text)
+    return text.mapScalars { scalar, index in
+      scalar.properties.isUppercase ? small(scalar, index) : scalar.properties.uppercaseMapping
     }
   }
 
@@ -47,10 +49,11 @@ enum JinjaCase {
 
   /// Python's `str.title`: a letter behind a letter is small, any other a title letter.
   static func titled(_ text: JinjaText) -> JinjaText {
+    let small = lowering(text)
     var isInside = false
-    return text.mapScalars { scalar, _ in
+    return text.mapScalars { scalar, index in
       defer { isInside = scalar.properties.isCased }
-      return isInside ? scalar.properties.lowercaseMapping : scalar.properties.titlecaseMapping
+      return isInside ? small(scalar, index) : scalar.properties.titlecaseMapping
     }
   }
 

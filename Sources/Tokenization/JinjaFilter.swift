@@ -39,7 +39,9 @@ extension JinjaRenderer {
 
   func length(_ value: JinjaValue) throws(JinjaFault) -> Int {
     switch value.kind {
-    case .text(let text): return text.count
+    case .text(let text):
+      try spend(scan: text)
+      return text.count
     case .list(let items), .tuple(let items): return items.count
     case .dict(let dict): return dict.count
     case .view(let view): return view.dict.count
@@ -58,16 +60,20 @@ extension JinjaRenderer {
     switch filter {
     case .abs:
       _ = try arguments.bound([], to: "abs")
-      if let number = value.int { return number == .min ? .none : JinjaValue(.int(Swift.abs(number)), value.origin) }
+      if let number = value.int {
+        return number < 0
+          ? try negative(JinjaValue(.int(number), value.origin)) : JinjaValue(.int(number), value.origin)
+      }
       guard let number = value.double else { throw try badOperand("abs", value) }
       return JinjaValue(.double(number.magnitude), value.origin)
     case .int:
       let given = try arguments.bound(["default", "base"], to: "int")
+      if case .undefined(let undefined) = value.kind { throw JinjaFault(undefined.what) }
       let base = given[1]?.int ?? 10
       return JinjaValue(JinjaNumber.int(value, base: base).map { .int($0) } ?? (given[0] ?? .int(0)).kind, value.origin)
     case .float:
       let given = try arguments.bound(["default"], to: "float")
-      if case .undefined(let undefined) = value.kind, given[0] == nil { throw JinjaFault(undefined.what) }
+      if case .undefined(let undefined) = value.kind { throw JinjaFault(undefined.what) }
       let number = JinjaNumber.double(value)
       return JinjaValue(number.map { .double($0) } ?? given[0]?.kind ?? .double(0), value.origin)
     case .round:

@@ -53,8 +53,10 @@ extension JinjaRenderer {
     if case .tuple(let items) = value.kind, next < items.count {
       throw JinjaFault("not all arguments converted during string formatting")
     }
-    if case .dict = value.kind { return result }
-    if case .tuple = value.kind { return result }
+    switch value.kind {
+    case .dict, .tuple, .list, .undefined: return result
+    default: break
+    }
     if next == 0 { throw JinjaFault("not all arguments converted during string formatting") }
     return result
   }

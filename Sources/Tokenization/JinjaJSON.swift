@@ -139,7 +139,6 @@ struct JinjaJSON {
     }
     if scalar.value < 0x20 { return "\\u" + JinjaPython.padded(scalar.value, 4) }
     guard ensureASCII, scalar.value >= 0x7F else { return String(scalar) }
-    if scalar.value == 0x7F { return String(scalar) }
     return String(scalar).utf16.map { "\\u" + JinjaPython.padded(UInt32($0), 4) }.joined()
   }
 }

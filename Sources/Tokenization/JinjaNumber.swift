@@ -44,6 +44,7 @@ enum JinjaNumber {
     guard ["common", "ceil", "floor"].contains(method) else {
       throw JinjaFault("method must be common, ceil or floor")
     }
+    let precision = min(max(precision, -400), 400)
     if case .undefined(let undefined) = value.kind { throw JinjaFault(undefined.what) }
     guard let number = value.double else { throw JinjaFault("type \(value.typeName) doesn't define __round__ method") }
     if method != "common" {

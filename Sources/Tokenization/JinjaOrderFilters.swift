@@ -45,6 +45,7 @@ extension JinjaRenderer {
   {
     let value = try attribute(path, of: item, fallback: fallback)
     guard !isSensitive, case .text(let text) = value.kind else { return value }
+    try spend(mapping: text)
     return .text(JinjaCase.lower(text))
   }
 

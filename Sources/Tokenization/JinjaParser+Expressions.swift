@@ -248,7 +248,8 @@ extension JinjaParser {
       return first
     }
     var keys: [JinjaExpression] = []
-    if case .item(_, let key) = first { keys.append(key) }
+    guard case .item(_, let key) = first else { throw fault("a slice among several subscripts") }
+    keys.append(key)
     while skipSymbol(","), !isSymbol("]") { keys.append(try expression()) }
     try expect("]")
     return .item(object, .tuple(keys))

@@ -112,8 +112,11 @@ extension JinjaRenderer {
         let inner = try series("[", view.items, "]", origin)
         return JinjaText(view.kind.rawValue + "(") + inner + JinjaText(")")
       case .range(let range):
-        let end = range[range.count]
-        return JinjaText("range(\(range.start), \(end)\(range.step == 1 ? "" : ", \(range.step)"))")
+        return JinjaText("range(\(range.start), \(range.end)\(range.step == 1 ? "" : ", \(range.step)"))")
+      case .namespace(let space):
+        let dict = JinjaDict()
+        for (name, value) in space.members { try dict.set(.text(name), value) }
+        return JinjaText("<Namespace ") + (try representation(of: dict, origin)) + JinjaText(">")
       case .loop(let loop): return JinjaText("<LoopContext \(loop.index + 1)/\(loop.items.count)>")
       case .macro(let macro): return JinjaText("<Macro '\(macro.definition.name)'>")
       default: return JinjaText("<\(value.typeName)>")

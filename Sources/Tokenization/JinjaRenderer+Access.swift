@@ -20,6 +20,7 @@ extension JinjaRenderer {
     case .list(let items), .tuple(let items):
       if let place = position(key, items.count) { return items[place] }
     case .text(let text):
+      try spend(scan: text)
       if let place = position(key, text.count) { return .text(character(place, of: text)) }
     case .range(let range):
       if let place = position(key, range.count) { return .int(range[place]) }
@@ -45,9 +46,8 @@ extension JinjaRenderer {
   }
 
   private func character(_ index: Int, of text: JinjaText) -> JinjaText {
-    if text.isASCII { return text.bytes(index..<index + 1) }
-    let offsets = text.scalarOffsets
-    return text.bytes(offsets[index]..<offsets[index + 1])
+    let start = text.offset(ofScalar: index)
+    return text.bytes(start..<start + text.scalar(at: start).length)
   }
 
   /// Methods, and the attributes of special objects; nil where Python's `getattr` finds nothing.
@@ -76,6 +76,9 @@ extension JinjaRenderer {
     case .function(.dict) where name.equals("fromkeys"): return JinjaValue(.function(.fromKeys))
     default:
       guard JinjaMethods.exists(name, on: object) else { return nil }
+      if JinjaMethods.isForbidden(name.string, on: object) {
+        return .undefined("access to attribute '\(name.string)' of '\(object.typeName)' object is unsafe")
+      }
       return JinjaValue(.method(JinjaMethod(name.string, of: object)))
     }
   }
@@ -109,9 +112,9 @@ extension JinjaRenderer {
     case .text(let text): return .text(try slice(text, lower, upper, step))
     case .range(let range):
       let places = JinjaRenderer.places(range.count, lower, upper, step)
-      guard places.count > 0 else { return JinjaValue(.range(JinjaRange(from: 0, to: 0, by: 1))) }
-      let stride = places.count == 1 ? 1 : range.step * places.step
-      return JinjaValue(.range(JinjaRange(start: range[places.start], step: stride, count: places.count)))
+      let (start, stride) = (range[places.start], range.step &* places.step)
+      let end = range[places.end]
+      return JinjaValue(.range(JinjaRange(start: start, end: end, step: stride, count: places.count)))
     case .undefined(let undefined): throw JinjaFault(undefined.what)
     default: return .undefined("'\(object.typeName)' object has no slices")
     }

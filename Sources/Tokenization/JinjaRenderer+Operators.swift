@@ -63,7 +63,8 @@ extension JinjaRenderer {
       return .double(Double(x) / Double(y))
     case .floorDivide, .modulo:
       guard y != 0 else { throw JinjaFault("division by zero") }
-      if y == -1 { return .int(operation == .modulo ? 0 : 0 &- x) }
+      if y == -1, operation == .modulo { return .int(0) }
+      guard x != .min || y != -1 else { throw JinjaFault("a whole number beyond 64 bits") }
       let isBelow = x % y != 0 && (x % y < 0) != (y < 0)
       return .int(operation == .modulo ? x % y + (isBelow ? y : 0) : x / y - (isBelow ? 1 : 0))
     case .power:
@@ -250,7 +251,7 @@ extension JinjaRenderer {
     switch value.kind {
     case .list(let items), .tuple(let items): return items
     case .text(let text):
-      try spend(items: text.bytes.count)
+      try spend(text.bytes.count)
       return text.characters.map { .text($0) }
     case .dict(let dict): return dict.keys
     case .view(let view): return view.items

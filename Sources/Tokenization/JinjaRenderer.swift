@@ -65,6 +65,12 @@ final class JinjaRenderer {
     try spend(1 + count / 16)
   }
 
+  /// Accounts for looking at every byte of a string.
+  func spend(scan text: JinjaText) throws(JinjaFault) { try spend(text.bytes.count / 32) }
+
+  /// Accounts for mapping every code point of a string.
+  func spend(mapping text: JinjaText) throws(JinjaFault) { try spend(text.bytes.count / 2) }
+
   func spend(items count: Int) throws(JinjaFault) {
     guard count <= Limit.items else { throw JinjaFault("a list of more than \(Limit.items) items") }
     try spend(1 + count / 4)
@@ -82,6 +88,7 @@ final class JinjaRenderer {
   /// Objects that can come to hold each other; emptied one by one at the end.
   private var namespaces: [JinjaNamespace] = []
   private var scopes: [JinjaScope] = []
+  private var loops: [JinjaLoop] = []
 
   func register(_ namespace: JinjaNamespace) { namespaces.append(namespace) }
 
@@ -97,6 +104,7 @@ final class JinjaRenderer {
   private func dismantle() {
     for namespace in namespaces { namespace.members = [] }
     for scope in scopes { scope.clear() }
+    for loop in loops { loop.items = [] }
   }
 
   // MARK: Names
@@ -268,6 +276,7 @@ final class JinjaRenderer {
     }
     register(outer)
     let state = JinjaLoop(items, depth: depth, node: node, in: outer)
+    loops.append(state)
     for index in items.indices {
       try spend()
       state.index = index

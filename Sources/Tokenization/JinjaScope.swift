@@ -48,7 +48,7 @@ final class JinjaMacro {
 
 /// The state of one `for`: the variable `loop`.
 final class JinjaLoop {
-  let items: [JinjaValue]
+  var items: [JinjaValue]
   let depth: Int
   let node: JinjaFor
   let scope: JinjaScope

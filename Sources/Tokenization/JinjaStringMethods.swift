@@ -5,6 +5,7 @@ extension JinjaRenderer {
     switch name {
     case "upper", "lower", "title", "capitalize", "swapcase", "casefold":
       _ = try arguments.bound([], to: "str.\(name)()")
+      try spend(mapping: text)
       return .text(JinjaRenderer.recased(name, text))
     case "strip", "lstrip", "rstrip":
       let given = try arguments.bound(["chars"], to: "str.\(name)()")
@@ -12,7 +13,7 @@ extension JinjaRenderer {
       return .text(JinjaRenderer.stripped(text, chars, left: name != "rstrip", right: name != "lstrip"))
     case "split", "rsplit":
       let parts = try split(text, arguments, fromRight: name == "rsplit")
-      try spend(items: parts.count)
+      try spend(parts.count)
       return .list(parts.map { .text($0) })
     case "splitlines":
       let given = try arguments.bound(["keepends"], to: "str.splitlines()")
@@ -147,13 +148,11 @@ extension JinjaRenderer {
   private static func words(_ text: JinjaText, fromRight limit: Int) -> [JinjaText] {
     let all = words(text, -1)
     guard limit >= 0, all.count > limit else { return all }
-    // What is left of the last words: everything up to the end of the word before them.
-    let body = stripped(text)
-    let head = words(body, all.count - limit - 1)
-    guard let tail = head.last else { return all }
+    // What is left of the last words: everything up to the end of the word before them, white space before it too.
+    let body = stripped(text, left: false)
     let own = all[all.count - limit - 1].bytes.count
-    let end = body.bytes.count - tail.bytes.count + own
-    return [body.bytes(0..<end)] + all.suffix(limit)
+    guard let tail = words(body, all.count - limit - 1).last else { return all }
+    return [body.bytes(0..<body.bytes.count - tail.bytes.count + own)] + all.suffix(limit)
   }
 
   static func lines(_ text: JinjaText, keepEnds: Bool = false) -> [JinjaText] {
@@ -256,6 +255,7 @@ extension JinjaRenderer {
     } else {
       parts = JinjaRenderer.split(text, old.bytes, limit, fromRight: false)
     }
+    try spend(parts.count)
     let (size, overflow) = new.bytes.count.multipliedReportingOverflow(by: parts.count)
     try spend(text: overflow ? .max : size + text.bytes.count)
     var result = JinjaText()

@@ -58,8 +58,10 @@ extension JinjaRenderer {
     case .none: return value.isNone
     case .filter: return value.text.map { JinjaFilter(rawValue: $0.string) != nil } ?? false
     case .test: return value.text.map { JinjaTest(rawValue: $0.string) != nil } ?? false
-    case .lower: return JinjaCase.isLower(try text(of: value))
-    case .upper: return JinjaCase.isUpper(try text(of: value))
+    case .lower, .upper:
+      let text = try text(of: value)
+      try spend(mapping: text)
+      return test == .lower ? JinjaCase.isLower(text) : JinjaCase.isUpper(text)
     case .escaped: return value.text?.isMarkup ?? false
     default: return JinjaRenderer.isOfType(test, value)
     }

@@ -191,6 +191,19 @@ struct JinjaText: Sendable {
 
   var scalars: [Unicode.Scalar] { Array(string.unicodeScalars) }
 
+  /// Byte offset of the code point `index`, which must exist.
+  func offset(ofScalar index: Int) -> Int {
+    var (offset, left) = (0, index)
+    while offset < bytes.count {
+      if bytes[offset] & 0xC0 != 0x80 {
+        if left == 0 { return offset }
+        left -= 1
+      }
+      offset += 1
+    }
+    return bytes.count
+  }
+
   /// Byte offsets of every code point, and the end.
   var scalarOffsets: [Int] {
     var result: [Int] = []

@@ -7,8 +7,11 @@ extension JinjaRenderer {
     try spend(text: source.bytes.count)
     let name = filter.rawValue
     switch filter {
-    case .string, .safe, .escape, .e, .forceescape, .upper, .lower, .capitalize, .title, .striptags, .pprint,
-      .wordcount:
+    case .upper, .lower, .capitalize, .title, .striptags, .escape, .e, .forceescape, .wordcount:
+      _ = try arguments.bound([], to: name)
+      try spend(mapping: source)
+      return try plainFilter(filter, source, value)
+    case .string, .safe, .pprint:
       _ = try arguments.bound([], to: name)
       return try plainFilter(filter, source, value)
     case .trim:
@@ -17,7 +20,9 @@ extension JinjaRenderer {
     case .replace:
       let given = try arguments.bound(["old", "new", "count"], required: 2, to: name)
       let (old, new) = (try text(of: given[0] ?? .none), try text(of: given[1] ?? .none))
-      return .text(try replaced(source, old, new, given[2]?.int ?? -1))
+      var plain = source
+      plain.isMarkup = false
+      return .text(try replaced(plain, old, new, given[2]?.int ?? -1))
     case .indent: return .text(try indented(value, arguments))
     case .center:
       return try call(

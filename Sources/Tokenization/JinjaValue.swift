@@ -229,22 +229,24 @@ struct JinjaView {
 /// Python's `range`.
 struct JinjaRange {
   let start: Int
+  /// Where it stops; needed to print it only.
+  let end: Int
   let step: Int
   let count: Int
 
-  init(start: Int, step: Int, count: Int) {
+  init(start: Int, end: Int, step: Int, count: Int) {
     self.start = start
+    self.end = end
     self.step = step
     self.count = count
   }
 
   /// The numbers from `start` on by `step`, which is not zero, before `end`.
   init(from start: Int, to end: Int, by step: Int) {
-    self.start = start
-    self.step = step
-    let distance =
-      step > 0 ? (end > start ? UInt(bitPattern: end &- start) : 0) : (end < start ? UInt(bitPattern: start &- end) : 0)
-    count = distance == 0 ? 0 : Int(clamping: (distance - 1) / step.magnitude + 1)
+    let isEmpty = step > 0 ? end <= start : end >= start
+    let distance = UInt(bitPattern: step > 0 ? end &- start : start &- end)
+    let count = isEmpty ? 0 : Int(clamping: (distance - 1) / step.magnitude + 1)
+    self.init(start: start, end: end, step: step, count: count)
   }
 
   subscript(index: Int) -> Int { start &+ index &* step }
