@@ -300,6 +300,34 @@ import Testing
     #expect(try bench.read(bench.root.appending("second.txt")) == "TWO\n")
   }
 
+  @Test func `a file of the user's own in a declared place stays as it is`() throws {
+    let bench = try Bench()
+    let stages = "  a: {uses: command, outputs: {out: made.txt}, with: {run: 'echo one > $out'}}\n"
+    try bench.run(stages)
+    #expect(try bench.read(bench.root.appending("made.txt")) == "one\n")
+    try bench.write("made.txt", "edited by hand\n")
+    var messages: [String] = []
+    try bench.run(try bench.pipeline(stages)) { if case .message(let text) = $0 { messages.append(text) } }
+    #expect(try bench.read(bench.root.appending("made.txt")) == "edited by hand\n")
+    #expect(messages.count == 1 && messages[0].contains("left as it is"))
+  }
+
+  @Test func `a forecast that can not be read permits nothing`() throws {
+    let bench = try Bench()
+    try bench.write("in.jsonl", "{}\n")
+    struct Garbage: AttemptLauncher {
+      func launch(_ spec: AttemptSpec, file: FilePath) -> Launch {
+        let text = spec.outputs.map { "echo rubbish > '\(spec.outputFolder.appending($0.name).display)'" }
+        return Launch(executable: "/bin/sh", arguments: ["-c", FilePath(text.joined(separator: ";"))])
+      }
+    }
+    let summary = try Runner(
+      pipeline: try bench.pipeline(`A gate`.stages(hours: 1)), project: bench.project, options: RunOptions(),
+      launcher: Garbage(), stop: StopRequests()
+    ).run()
+    #expect(bench.statuses(summary).contains("tune failed, other done"))
+  }
+
   @Test func `odd names in a matrix give separate folders`() throws {
     let bench = try Bench()
     let summary = try bench.run(

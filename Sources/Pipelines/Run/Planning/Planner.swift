@@ -67,8 +67,13 @@ final class Planner {
     } catch {
       return Plan.Entry(cell: cell, decision: .impossible(error.problem), fingerprint: nil)
     }
-    if let problem = try refusal(index) {
-      return Plan.Entry(cell: cell, decision: .refused(problem), fingerprint: fingerprint)
+    do throws(RunError) {
+      if let problem = try refusal(index) {
+        return Plan.Entry(cell: cell, decision: .refused(problem), fingerprint: fingerprint)
+      }
+    } catch {
+      // A forecast that can not be read permits nothing.
+      return Plan.Entry(cell: cell, decision: .impossible(error.problem), fingerprint: fingerprint)
     }
     let decision = try decide(cell, fingerprint, forced: forced[index])
     if case .cached(let cached) = decision { outputs[index] = cached.outputs }

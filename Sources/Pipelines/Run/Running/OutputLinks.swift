@@ -4,10 +4,24 @@ import Store
 
 /// The links in `out/PIPELINE/STAGE/` that lead people to the newest outputs.
 struct OutputLinks {
-  let pipeline: Pipeline
-  let project: Project
-  let objects: ObjectStore
-  let cache: FileDigestCache
+  private let pipeline: Pipeline
+  private let project: Project
+  private let objects: ObjectStore
+  private let cache: FileDigestCache
+  /// For each path that commands declare, the last cell that does: the cells of a matrix may share one.
+  private let owners: [[UInt8]: String]
+
+  init(pipeline: Pipeline, project: Project, objects: ObjectStore, cache: FileDigestCache) {
+    self.pipeline = pipeline
+    self.project = project
+    self.objects = objects
+    self.cache = cache
+    var owners: [[UInt8]: String] = [:]
+    for cell in pipeline.cells {
+      for output in cell.outputs { if let path = output.path { owners[Array(path.utf8)] = cell.id } }
+    }
+    self.owners = owners
+  }
 
   /// Points a cell's links at its outputs, and puts a command's files where it declares them.
   func point(_ cell: StageCell, to outputs: [OutputRecord]) throws {
@@ -15,7 +29,9 @@ struct OutputLinks {
     for output in outputs {
       let target = objects.path(output.digest)
       try point(folder.appending(PlainName.of(output.name)), to: target)
-      if let path = cell.outputs.first(where: { sameBytes($0.name, output.name) })?.path {
+      if let path = cell.outputs.first(where: { sameBytes($0.name, output.name) })?.path,
+        let owner = owners[Array(path.utf8)], sameBytes(owner, cell.id)
+      {
         try putBack(output.digest, at: project.root.appending(path))
       }
     }
