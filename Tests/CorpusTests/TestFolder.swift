@@ -84,3 +84,6 @@ func chat(_ question: String, _ answer: String) -> String {
   ]
   return value.text() + "\n"
 }
+
+/// A number as it is spelt.
+func number(_ literal: String) -> JSON { .number(JSON.Number(literal: literal)) }

@@ -20,37 +20,31 @@ struct NearDuplicates {
   }
 
   /// The fate of every text, given as its words: it is near when an earlier one that stays is at least `threshold`
-  /// similar by the Jaccard measure of their sets of word runs. `linked` is called for every such pair.
+  /// similar by the Jaccard measure of their sets of word runs.
   ///
-  /// With `keepsAll` near texts stay too, so that chains of them are linked; pairs linked already are not compared.
-  func find(
-    _ count: Int, keepsAll: Bool = false, words text: @Sendable (Int) -> [UInt64], linked: (Int, Int) -> Void
-  ) -> [Fate] {
-    var chains = UnionFind(keepsAll ? count : 0)
+  /// `linked` is called for near pairs, those of rows that do not stay too, until all that hang together are linked.
+  func find(_ count: Int, words text: @Sendable (Int) -> [UInt64], linked: (Int, Int) -> Void) -> [Fate] {
     let (sets, keys) = prepare(count, text)
     let groups = group(keys, count)
     var members = [[Int32]](repeating: [], count: groups.count)
     var fates = [Fate](repeating: .first, count: count)
     var checked = [Int32](repeating: -1, count: count)
+    var chains = UnionFind(count)
     for row in 0..<count where !groups.of[row].isEmpty {
       var nearest: (row: Int, similarity: Double)?
       for group in groups.of[row] {
         for other in members[Int(group)] where checked[Int(other)] != Int32(row) {
           checked[Int(other)] = Int32(row)
           let earlier = Int(other)
-          if keepsAll, chains.group(of: row) == chains.group(of: earlier) { continue }
+          if fates[earlier] != .first, chains.group(of: row) == chains.group(of: earlier) { continue }
           guard let value = Shingles.similarity(sets[row], sets[earlier], atLeast: threshold) else { continue }
+          chains.join(row, earlier)
           linked(row, earlier)
-          if keepsAll { chains.join(row, earlier) }
-          if nearest.map({ earlier < $0.row }) ?? true { nearest = (earlier, value) }
+          if fates[earlier] == .first, nearest.map({ earlier < $0.row }) ?? true { nearest = (earlier, value) }
         }
       }
-      if let nearest {
-        fates[row] = .near(nearest.row, nearest.similarity)
-      }
-      if nearest == nil || keepsAll {
-        for group in groups.of[row] { members[Int(group)].append(Int32(row)) }
-      }
+      if let nearest { fates[row] = .near(nearest.row, nearest.similarity) }
+      for group in groups.of[row] { members[Int(group)].append(Int32(row)) }
     }
     return fates
   }

@@ -79,7 +79,7 @@ package struct Split: Sendable {
     guard !rows.isClustered else { return }
     let list = rows.rows
     let near = NearDuplicates(words: 5, threshold: 0.8, permutations: 128, seed: 1)
-    _ = near.find(list.count, keepsAll: true) {
+    _ = near.find(list.count) {
       list[$0].words(byPrompt: false)
     } linked: {
       clusters.join($0, $1)

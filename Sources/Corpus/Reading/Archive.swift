@@ -27,16 +27,30 @@ struct Archive {
   let place: String
   let limits: ArchiveLimits
 
-  /// Whether `head`, the first bytes of a file, is a compressed stream or an archive.
-  static func recognises(_ head: [UInt8]) -> Bool {
-    let magics: [[UInt8]] = [
-      [0x1F, 0x8B], [0x1F, 0x9D], [0x28, 0xB5, 0x2F, 0xFD], [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00],
-      [0x04, 0x22, 0x4D, 0x18], [0x50, 0x4B, 0x03, 0x04], [0x50, 0x4B, 0x05, 0x06],
-      [0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], Array("LZIP".utf8),
-    ]
-    if magics.contains(where: { head.starts(with: $0) }) { return true }
-    if head.starts(with: Array("BZh".utf8)), head.count > 9, head[4] == 0x31, head[5] == 0x41 { return true }
-    return isTar(head)
+  /// How a file is packed.
+  enum Packing: Equatable {
+    /// One compressed stream, by libarchive's code of its filter; an archive may be inside.
+    case stream(Int32)
+    case archive
+  }
+
+  private static let streams: [(magic: [UInt8], filter: Int32)] = [
+    ([0x1F, 0x8B], ARCHIVE_FILTER_GZIP), ([0x1F, 0x9D], ARCHIVE_FILTER_COMPRESS),
+    ([0x28, 0xB5, 0x2F, 0xFD], ARCHIVE_FILTER_ZSTD), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], ARCHIVE_FILTER_XZ),
+    ([0x04, 0x22, 0x4D, 0x18], ARCHIVE_FILTER_LZ4), (Array("LZIP".utf8), ARCHIVE_FILTER_LZIP),
+  ]
+
+  private static let archives: [[UInt8]] = [
+    [0x50, 0x4B, 0x03, 0x04], [0x50, 0x4B, 0x05, 0x06], [0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C],
+  ]
+
+  /// How a file that begins with `head` is packed; nil when it is not.
+  static func packing(_ head: [UInt8]) -> Packing? {
+    if let stream = streams.first(where: { head.starts(with: $0.magic) }) { return .stream(stream.filter) }
+    if head.starts(with: Array("BZh".utf8)), head.count > 9, head[4] == 0x31, head[5] == 0x41 {
+      return .stream(ARCHIVE_FILTER_BZIP2)
+    }
+    return archives.contains { head.starts(with: $0) } || isTar(head) ? .archive : nil
   }
 
   /// A tar header's checksum: the sum of its 512 bytes with the checksum field counted as blanks.
@@ -54,10 +68,14 @@ struct Archive {
   }
 
   /// Unpacks the regular files inside `source` one by one, in the archive's order.
-  func members(of source: any ByteSource, _ body: (ArchiveMember) throws(CorpusError) -> Void) throws(CorpusError) {
+  ///
+  /// Exactly one filter is taken off: streams within streams count as depth, which is limited.
+  func members(
+    of source: any ByteSource, _ packing: Packing, _ body: (ArchiveMember) throws(CorpusError) -> Void
+  ) throws(CorpusError) {
     guard let archive = unsafe archive_read_new() else { throw fault("out of memory") }
     defer { unsafe archive_read_free(archive) }
-    unsafe Archive.enable(archive)
+    unsafe Archive.enable(archive, packing)
     let feed = ArchiveFeed(source)
     let client = unsafe Unmanaged.passUnretained(feed).toOpaque()
     unsafe archive_read_set_callback_data(archive, client)
@@ -70,6 +88,8 @@ struct Archive {
     }
     defer { withExtendedLifetime(feed) {} }
     guard unsafe archive_read_open1(archive) == ARCHIVE_OK else { throw unsafe failure(archive, feed) }
+    // A stream that fails at once looks empty to the choice of format, except for the error it left.
+    guard unsafe archive_errno(archive) == 0 else { throw unsafe failure(archive, feed) }
     var count = 0
     var total = 0
     while true {
@@ -89,15 +109,16 @@ struct Archive {
     }
   }
 
-  private static func enable(_ archive: OpaquePointer) {
-    unsafe archive_read_support_filter_gzip(archive)
-    unsafe archive_read_support_filter_bzip2(archive)
-    unsafe archive_read_support_filter_compress(archive)
-    unsafe archive_read_support_filter_xz(archive)
-    unsafe archive_read_support_filter_lzma(archive)
-    unsafe archive_read_support_filter_lzip(archive)
-    unsafe archive_read_support_filter_lz4(archive)
-    unsafe archive_read_support_filter_zstd(archive)
+  private static func enable(_ archive: OpaquePointer, _ packing: Packing) {
+    // Appending a filter, instead of letting libarchive bid, takes off one layer only. Its code for compress(1) is
+    // broken there (3.6.2).
+    if case .stream(let filter) = packing {
+      if filter == ARCHIVE_FILTER_COMPRESS {
+        unsafe archive_read_support_filter_compress(archive)
+      } else {
+        unsafe archive_read_append_filter(archive, filter)
+      }
+    }
     unsafe archive_read_support_format_tar(archive)
     unsafe archive_read_support_format_zip(archive)
     unsafe archive_read_support_format_7zip(archive)
@@ -129,7 +150,7 @@ struct Archive {
       guard total <= limits.bytes else {
         throw fault("it unpacks to over \(Quantity.describe(bytes: limits.bytes))")
       }
-      guard total <= limits.ratioFrom || total / max(packed, 1) <= limits.ratio else {
+      guard total <= limits.ratioFrom || total / max(packed, 1) < limits.ratio else {
         throw fault("it unpacks to over \(limits.ratio) times its size: refused as a decompression bomb")
       }
       let result: Result<Void, CorpusError> = unsafe buffer.withUnsafeBytes { raw in

@@ -105,11 +105,13 @@ package final class RowReader {
     _ body: (RowBatch) throws(CorpusError) -> Void
   ) throws(CorpusError) {
     let head = try source.bytes(at: 0, count: 512)
-    guard Archive.recognises(head) else { return try readText(source, name: name, hint: hint, spec, body) }
+    guard let packing = Archive.packing(head) else {
+      return try readText(source, name: name, hint: hint, spec, body)
+    }
     guard depth < limits.depth else {
       throw CorpusError(.source, "archives nested deeper than \(limits.depth) levels", at: name)
     }
-    try Archive(place: name, limits: limits).members(of: source) { member throws(CorpusError) in
+    try Archive(place: name, limits: limits).members(of: source, packing) { member throws(CorpusError) in
       let inner = member.name.isEmpty ? RowReader.withoutExtension(name) : member.name
       let hint = FilePath(inner).fileExtension
       let full = member.name.isEmpty ? name : "\(name):\(member.name)"

@@ -217,7 +217,8 @@ struct RowShape {
       list = parsed
     }
     guard let items = list.array else { throw ShapeFault("wrong_type", "'\(key)' must be a list") }
-    return items.isEmpty ? nil : list
+    if items.isEmpty { return nil }
+    return list
   }
 
   private func string(_ value: JSON, _ key: String) throws(ShapeFault) -> String {
