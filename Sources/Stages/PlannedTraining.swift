@@ -42,7 +42,8 @@ package struct PlannedTraining {
     }
     options = try TrainerOptions(with: with, seed: seed)
     plan = try TrainingPlan(
-      config: model.files.config, data: data, validation: self.validation, options: options)
+      config: model.files.config, data: data, validation: self.validation, options: options,
+      overhead: .ofThisProcess())
   }
 
   /// The trained model's configuration: the end of a turn is an end of text for generation.

@@ -26,6 +26,7 @@ extension ExitCode {
   init(for error: any Error) {
     switch error {
     case is UsageError, is PipelineFileError: self = .wrongRequest
+    case let error as RunError where error.isBusy: self = .busy
     case is StageRefused: self = .refused
     case is StageStopped: self = .interrupted
     default: self = .failed
