@@ -2,12 +2,23 @@
 
 #include "lanes.h"
 
-CK_CLONES double ck_sum_of_squares(long n, const float *x) {
-  double sum = 0;
-  {
-    CK_LANES
-    for (long i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+#define CK_LANES_SUM(N, X, SUM)                                              \
+  {                                                                          \
+    CK_LANES                                                                 \
+    for (long i = 0; i < (N); i++) SUM += (double)(X)[i] * (double)(X)[i];   \
   }
+
+CK_CLONES double ck_sum_of_squares(long n, const float *x) {
+  enum { block = 256, ahead = 1024 };
+  double sum = 0;
+  long start = 0;
+  for (; start + block <= n; start += block) {
+    // One stream of reads alone does not fill the memory's pipeline.
+    if (start + ahead + block <= n)
+      for (long i = 0; i < block; i += 16) __builtin_prefetch(x + start + ahead + i);
+    CK_LANES_SUM(block, x + start, sum)
+  }
+  CK_LANES_SUM(n - start, x + start, sum)
   return sum;
 }
 

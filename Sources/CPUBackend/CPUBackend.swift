@@ -16,8 +16,12 @@ package final class CPUBackend: Backend {
     machine = CPUMachine(threads: min(max(1, threads), 1024))
   }
 
-  /// Processors this process may run on.
-  package static var availableCores: Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
+  /// Processors that this process may use: those it may run on, less where a container's quota allows fewer.
+  package static var availableCores: Int {
+    let cores = max(1, ProcessInfo.processInfo.activeProcessorCount)
+    guard let quota = ProcessorQuota.current() else { return cores }
+    return max(1, min(cores, Int(quota.rounded(.up))))
+  }
 
   package var threads: Int { machine.pool.threads }
 

@@ -24,8 +24,9 @@ import COpenBLAS
       c: c.rows(rows).columns(columns), scale: scale, accumulate: accumulate)
   }
 
-  /// Rows of c below which each row of b is better read once by dot products.
-  static let fewRows = 8
+  /// Rows of c up to which each row of b is better read once by dot products than packed: measured on AVX-512, where
+  /// OpenBLAS draws level at about 32 rows.
+  static let fewRows = 16
 
   var isFewRows: Bool { !transposeA && transposeB && m <= Product.fewRows }
 
@@ -61,7 +62,7 @@ extension WorkerPool {
   }
 }
 
-/// How a product is divided: `down` x `across` slabs.
+/// How a product is divided: `down` x `across` slabs, a few for each thread.
 struct SlabGrid {
   private let rows: Int
   private let columns: Int
@@ -74,25 +75,37 @@ struct SlabGrid {
   private static let unit = 32
   /// Products below this many multiplications are not worth dividing.
   private static let least = 1 << 16
+  /// Larger slabs are divided further, which bounds the memory for packing and evens out the threads.
+  private static let most = 1 << 30
+  /// Elements of b that one task reads when there are few rows: such products wait for memory, and small tasks even
+  /// out the threads.
+  private static let fewRowsElements = 1 << 16
 
   init(_ product: Product, threads: Int) {
     rows = product.m
     columns = product.n
-    let work = product.m * product.n * max(1, product.k)
-    let parts = work < SlabGrid.least ? 1 : threads
-    var best = (down: 1, across: 1, cost: Int.max)
-    for down in 1...parts where parts % down == 0 && !(product.isFewRows && down > 1) {
-      let across = parts / down
-      let height = SlabGrid.step(rows, down)
-      let width = SlabGrid.step(columns, across)
-      // The largest slab's work, then what its operands weigh.
-      let cost = height * width * 64 + (height + width)
-      if cost < best.cost { best = (down, across, cost) }
+    let depth = max(1, product.k)
+    if product.isFewRows {
+      rowStep = max(1, rows)
+      columnStep = max(SlabGrid.unit, SlabGrid.fewRowsElements / depth / SlabGrid.unit * SlabGrid.unit)
+    } else {
+      let work = rows * columns * depth
+      let rounds = (work / SlabGrid.most + threads) / threads
+      let parts = work < SlabGrid.least ? 1 : threads * rounds
+      var best = (down: 1, across: 1, cost: Int.max)
+      for down in 1...parts where parts % down == 0 {
+        let across = parts / down
+        let height = SlabGrid.step(rows, down)
+        let width = SlabGrid.step(columns, across)
+        // The largest slab's work, then what its operands weigh.
+        let cost = height * width * 64 + (height + width)
+        if cost < best.cost { best = (down, across, cost) }
+      }
+      rowStep = SlabGrid.step(rows, best.down)
+      columnStep = SlabGrid.step(columns, best.across)
     }
-    rowStep = SlabGrid.step(rows, best.down)
-    columnStep = SlabGrid.step(columns, best.across)
-    across = columns == 0 ? 0 : (columns + columnStep - 1) / columnStep
-    count = rows == 0 ? 0 : (rows + rowStep - 1) / rowStep * across
+    across = (columns + columnStep - 1) / columnStep
+    count = (rows + rowStep - 1) / rowStep * across
   }
 
   func slab(_ task: Int) -> (rows: Range<Int>, columns: Range<Int>) {

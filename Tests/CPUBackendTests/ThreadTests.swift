@@ -60,4 +60,13 @@ import Testing
     backend.clearProfile()
     #expect(backend.profile.isEmpty)
   }
+
+  @Test(
+    arguments: [
+      ("200000 100000\n", 2.0), ("150000 100000", 1.5), ("max 100000\n", nil), ("-1\n 100000\n", nil), ("", nil),
+      ("1 0", nil), ("words here", nil), ("1 2 3", nil),
+    ] as [(String, Double?)])
+  func `a container's quota counts processors`(_ text: String, _ expected: Double?) {
+    #expect(ProcessorQuota.parse(maximum: text) == expected)
+  }
 }
