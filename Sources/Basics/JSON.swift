@@ -72,7 +72,14 @@ package enum JSON: Sendable {
 
 /// Whether two strings have the same UTF-8 bytes. `==` on String is canonical equivalence, which text data must not use.
 package func sameBytes(_ a: String, _ b: String) -> Bool {
-  a.utf8.count == b.utf8.count && a.utf8.elementsEqual(b.utf8)
+  guard a.utf8.count == b.utf8.count else { return false }
+  let same = unsafe a.utf8.withContiguousStorageIfAvailable { left in
+    unsafe b.utf8.withContiguousStorageIfAvailable { right in
+      for index in left.indices where unsafe left[index] != right[index] { return false }
+      return true
+    }
+  }
+  return (same ?? nil) ?? a.utf8.elementsEqual(b.utf8)
 }
 
 extension JSON: Equatable {

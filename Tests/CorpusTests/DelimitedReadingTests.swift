@@ -21,8 +21,9 @@ import Testing
     #expect(try folder.read("prompt;completion\na,b;c\n", as: "a.csv").texts == [#"{"prompt":"a,b","completion":"c"}"#])
   }
 
-  @Test func `a table is recognised by its header when its name says nothing`() throws {
-    let reading = try TestFolder().read("Question,Answer\n1+1?,2\n", as: "table")
+  @Test(arguments: ["table", "table.txt", "table.jsonl"])
+  func `a table is recognised by its header when its name says nothing or something else`(name: String) throws {
+    let reading = try TestFolder().read("Question,Answer\n1+1?,2\n", as: name)
     #expect(reading.sources.map(\.format) == [.csv])
     #expect(reading.rows.count == 1)
   }

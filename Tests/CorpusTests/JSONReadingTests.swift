@@ -13,7 +13,7 @@ import Testing
     #expect(reading.sources.map(\.format) == [.json])
   }
 
-  @Test(arguments: ["rows.jsonl", "rows.json", "rows.txt", "rows"])
+  @Test(arguments: ["rows.jsonl", "rows.json", "rows.txt", "rows", "rows.csv"])
   func `JSON Lines are recognised whatever the file is called`(name: String) throws {
     let reading = try TestFolder().read("{\"text\":\"a\"}\r\n\n{\"text\":\"b\"}", as: name)
     #expect(reading.texts == [#"{"text":"a"}"#, #"{"text":"b"}"#])
@@ -34,6 +34,9 @@ import Testing
     #expect(reading.rejects.first?.place.line == 2)
     #expect(reading.rejects.first?.place.offset == 13)
     #expect(reading.rejects.first?.raw == "{\"text\":\"b")
+    #expect(
+      reading.rejects.first?.json(in: reading.sources).text().hasPrefix(
+        #"{"file":"a.jsonl","line":2,"offset":13,"reason":"broken_json","detail":"#) == true)
   }
 
   @Test func `a broken first line does not hide that the file is JSON Lines`() throws {

@@ -81,6 +81,8 @@ import Testing
     let folder = try TestFolder()
     try folder.write("a.txt", [0xCF, 0xF0, 0xE8, 0xE2, 0xE5, 0xF2])
     #expect(try folder.read(["path": "a.txt", "encoding": "windows-1251"]).texts == [#"{"text":"Привет"}"#])
+    try folder.write("b.txt", [0xFE, 0xFF, 0, 0x68, 0, 0x69])
+    #expect(try folder.read(["path": "b.txt", "encoding": "utf-16"]).texts == [#"{"text":"hi"}"#])
     let error = #expect(throws: CorpusError.self) { try folder.read(["path": "a.txt", "encoding": "klingon"]) }
     #expect(error?.kind == .option)
   }

@@ -28,9 +28,11 @@ package enum RowFormat: String, Sendable {
     case UInt8(ascii: "{"): return objects(head, isWhole: isWhole)
     default: break
     }
-    if let hinted = fromHint(hint) { return hinted == .json ? .jsonLines : hinted }
+    let hinted = fromHint(hint)
+    if hinted == .csv || hinted == .tsv { return hinted ?? .csv }
     if looksLikeLines(head, isWhole: isWhole) { return .jsonLines }
-    return delimited(head) ?? .text
+    if let table = delimited(head) { return table }
+    return hinted == .json ? .jsonLines : hinted ?? .text
   }
 
   private static func fromHint(_ hint: String) -> RowFormat? {

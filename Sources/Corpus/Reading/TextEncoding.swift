@@ -11,7 +11,7 @@ package struct TextEncoding: Sendable, Equatable {
   let mark: Int
 
   init(_ name: String, assumed: Bool = false, mark: Int = 0) {
-    self.name = name
+    self.name = sameBytes(name, "UTF8") ? "UTF-8" : name
     self.assumed = assumed
     self.mark = mark
   }
@@ -159,7 +159,9 @@ extension TextEncoding {
   /// Length of the byte-order mark in `head` when the encoding is given.
   static func mark(of name: String, _ head: [UInt8]) -> Int {
     if sameBytes(name, "UTF-8") { return head.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0 }
-    if name.hasPrefix("UTF-16") { return head.starts(with: [0xFF, 0xFE]) || head.starts(with: [0xFE, 0xFF]) ? 2 : 0 }
+    // Without a byte order in its name, iconv reads the mark itself.
+    if sameBytes(name, "UTF-16LE") { return head.starts(with: [0xFF, 0xFE]) ? 2 : 0 }
+    if sameBytes(name, "UTF-16BE") { return head.starts(with: [0xFE, 0xFF]) ? 2 : 0 }
     return 0
   }
 }

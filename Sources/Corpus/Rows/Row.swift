@@ -107,6 +107,14 @@ package struct Reject: Sendable {
     self.raw = raw
   }
 
+  /// `{"file":…,"line":…,"offset":…,"reason":…,"detail":…}` with the name of the source from `sources`.
+  package func json(in sources: [SourceReport]) -> JSON {
+    [
+      "file": .string(sources.indices.contains(place.source) ? sources[place.source].name : ""),
+      "line": JSON(place.line), "offset": JSON(place.offset), "reason": .string(reason), "detail": .string(detail),
+    ]
+  }
+
   static let rawLimit = 1 << 16
 
   /// The beginning of `bytes` as text.
