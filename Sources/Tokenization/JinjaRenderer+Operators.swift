@@ -134,9 +134,10 @@ extension JinjaRenderer {
     case .text(let text):
       let (size, overflow) = text.bytes.count.multipliedReportingOverflow(by: count)
       try spend(text: overflow ? .max : size)
-      var result = JinjaText()
-      result.isMarkup = text.isMarkup
-      for _ in 0..<(text.isEmpty ? 0 : count) { result.append(text) }
+      guard count > 0, size > 0 else { return .text(text.bytes(0..<0)) }
+      var result = text
+      while result.bytes.count * 2 <= size { result.append(result) }
+      result.append(result.bytes(0..<size - result.bytes.count))
       return .text(result)
     case .list(let items), .tuple(let items):
       let (size, overflow) = items.count.multipliedReportingOverflow(by: count)
