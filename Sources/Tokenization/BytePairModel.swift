@@ -39,44 +39,37 @@ struct BytePairModel: Sendable {
 }
 
 extension BytePairModel {
-  /// Appends the tokens of `word` to the scratch's symbols: ids, and where each ends, counted from the word's start.
-  func encode(_ word: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch) {
-    scratch.symbols.removeAll(keepingCapacity: true)
-    scratch.ends.removeAll(keepingCapacity: true)
+  /// Puts the tokens of `word` into `symbols`: ids, and where each ends, counted from the word's start.
+  func encode(_ word: UnsafeBufferPointer<UInt8>, _ symbols: inout WordSymbols) {
+    symbols.begin(word.count)
     if prefersWholeWords, let id = unsafe wholeWords.number(of: word) {
-      scratch.append(Int32(id), end: word.count)
+      symbols.append(Int32(id), end: word.count)
       return
     }
     switch alphabet {
-    case .bytes: unsafe splitIntoBytes(word, scratch)
-    case .characters: unsafe splitIntoCharacters(word, scratch)
+    case .bytes:
+      unsafe splitIntoBytes(word, &symbols)
+      symbols.merge(merges)
+    case .characters:
+      unsafe splitIntoCharacters(word, &symbols)
+      symbols.merge(merges)
+      unsafe replacePseudo(word, &symbols)
     }
-    if scratch.symbols.count > 1 {
-      if scratch.symbols.count <= Self.longWord {
-        scratch.mergeShort(merges)
-      } else {
-        scratch.mergeLong(merges)
-      }
-    }
-    if alphabet == .characters { unsafe replacePseudo(word, scratch) }
   }
 
-  /// Symbols from which a heap is quicker than searching the whole word for each merge.
-  private static let longWord = 40
-
-  private func splitIntoBytes(_ word: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch) {
+  private func splitIntoBytes(_ word: UnsafeBufferPointer<UInt8>, _ symbols: inout WordSymbols) {
     var unknownEnd = -1
     for index in 0..<word.count {
       let id = unsafe byteIDs[Int(word[index])]
       if id >= 0 {
-        scratch.append(id, end: index + 1)
+        symbols.append(id, end: index + 1)
       } else if let unknownID {
-        appendUnknown(unknownID, index..<index + 1, &unknownEnd, scratch)
+        appendUnknown(unknownID, index..<index + 1, &unknownEnd, &symbols)
       }
     }
   }
 
-  private func splitIntoCharacters(_ word: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch) {
+  private func splitIntoCharacters(_ word: UnsafeBufferPointer<UInt8>, _ symbols: inout WordSymbols) {
     var unknownEnd = -1
     var index = 0
     while index < word.count {
@@ -84,9 +77,9 @@ extension BytePairModel {
       let end = index + length
       let found = scalar == Unicode8.invalid ? FlatMap.absent : characterIDs.value(of: UInt64(scalar))
       if found != FlatMap.absent {
-        scratch.append(Int32(truncatingIfNeeded: found), end: end)
-      } else if unsafe !appendBytes(word, index..<end, scratch), let unknownID {
-        appendUnknown(unknownID, index..<end, &unknownEnd, scratch)
+        symbols.append(Int32(truncatingIfNeeded: found), end: end)
+      } else if unsafe !appendBytes(word, index..<end, &symbols), let unknownID {
+        appendUnknown(unknownID, index..<end, &unknownEnd, &symbols)
       }
       index = end
     }
@@ -94,38 +87,38 @@ extension BytePairModel {
 
   /// Appends the byte tokens of `range`; false where the vocabulary lacks one of them.
   private func appendBytes(
-    _ word: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ scratch: EncodingScratch
+    _ word: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ symbols: inout WordSymbols
   ) -> Bool {
     for index in range where unsafe byteIDs[Int(word[index])] < 0 { return false }
-    for index in range { unsafe scratch.append(byteIDs[Int(word[index])], end: index + 1) }
+    for index in range { unsafe symbols.append(byteIDs[Int(word[index])], end: index + 1) }
     return true
   }
 
-  private func appendUnknown(_ id: Int32, _ range: Range<Int>, _ unknownEnd: inout Int, _ scratch: EncodingScratch) {
-    if fusesUnknown, unknownEnd == range.lowerBound, !scratch.ends.isEmpty {
-      scratch.ends[scratch.ends.count - 1] = Int32(range.upperBound)
+  private func appendUnknown(
+    _ id: Int32, _ range: Range<Int>, _ unknownEnd: inout Int, _ symbols: inout WordSymbols
+  ) {
+    if fusesUnknown, unknownEnd == range.lowerBound {
+      symbols.extendLast(to: range.upperBound)
     } else {
-      scratch.append(id, end: range.upperBound)
+      symbols.append(id, end: range.upperBound)
     }
     unknownEnd = range.upperBound
   }
 
   /// Characters without a token of their own that no merge took up become bytes, or the unknown token.
-  private func replacePseudo(_ word: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch) {
-    guard scratch.symbols.contains(where: { $0 >= firstPseudo }) else { return }
-    let symbols = scratch.symbols
-    let ends = scratch.ends
-    scratch.symbols.removeAll(keepingCapacity: true)
-    scratch.ends.removeAll(keepingCapacity: true)
+  private func replacePseudo(_ word: UnsafeBufferPointer<UInt8>, _ symbols: inout WordSymbols) {
+    var index = 0
+    while index < symbols.count, symbols[index] < firstPseudo { index += 1 }
+    guard index < symbols.count else { return }
     var start = 0
     var unknownEnd = -1
-    for (id, end) in zip(symbols, ends) {
+    for (id, end) in symbols.removeAll() {
       if id < firstPseudo {
-        scratch.append(id, end: Int(end))
-      } else if unsafe !appendBytes(word, start..<Int(end), scratch), let unknownID {
-        appendUnknown(unknownID, start..<Int(end), &unknownEnd, scratch)
+        symbols.append(id, end: end)
+      } else if unsafe !appendBytes(word, start..<end, &symbols), let unknownID {
+        appendUnknown(unknownID, start..<end, &unknownEnd, &symbols)
       }
-      start = Int(end)
+      start = end
     }
   }
 }

@@ -3,7 +3,10 @@ import Basics
 /// Builds the merging model from a tokenizer.json's `model`, or from the scores of SentencePiece's pieces.
 struct BytePairReader {
   let model: JSONField
+  /// The model's own pieces, without tokens that are only added.
   let names: PieceTable
+  /// One more than the largest id, of added tokens too.
+  let idCount: Int
   let isByteLevel: Bool
   let scores: [Float]?
   /// Tokens that no merge may give.
@@ -41,7 +44,7 @@ struct BytePairReader {
     return BytePairModel(
       alphabet: isByteLevel ? .bytes : .characters,
       byteIDs: isByteLevel || fallsBack ? byteIDs() : [Int32](repeating: -1, count: 256),
-      characterIDs: characterTable, firstPseudo: Int32(names.count), merges: table, unknownID: unknown,
+      characterIDs: characterTable, firstPseudo: Int32(idCount), merges: table, unknownID: unknown,
       fusesUnknown: try model.flag("fuse_unk", false), prefersWholeWords: wholeWords,
       wholeWords: wholeWords ? pieces() : PieceTable(), lengths: lengths(),
       cutsAtWordMarks: !isByteLevel && !wholeWords && canCut(merges, characters))
@@ -91,7 +94,7 @@ struct BytePairReader {
         inside += scalars.map(\.value)
       }
     }
-    var next = Int32(names.count)
+    var next = Int32(idCount)
     for scalar in inside where ids[scalar] == nil {
       ids[scalar] = next
       next += 1
@@ -198,7 +201,7 @@ struct BytePairReader {
 
   /// Whether no merge has a word mark behind another character, and the mark is a piece.
   private func canCut(_ merges: [Merge], _ characters: [UInt32: Int32]) -> Bool {
-    guard let mark = characters[0x2581], mark < names.count else { return false }
+    guard let mark = characters[0x2581], Int(mark) < idCount else { return false }
     let width = BytePairModel.wordMark.count
     return merges.allSatisfy { merge in
       let name = names[Int(merge.result)]

@@ -65,6 +65,8 @@ enum RegularExpressionSyntax {
   private static let space =
     "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
   private static let word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+  /// Oniguruma counts these as `\\w` outside of classes, not inside.
+  private static let latinNumbers = "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
 
   private static func escape(_ letter: Unicode.Scalar, inClass: Bool) -> [Unicode.Scalar] {
     let text: String
@@ -73,8 +75,8 @@ enum RegularExpressionSyntax {
     case ("s", false): text = "[\(space)]"
     case ("S", false): text = "[^\(space)]"
     case ("w", true): text = word
-    case ("w", false): text = "[\(word)]"
-    case ("W", false): text = "[^\(word)]"
+    case ("w", false): text = "[\(word)\(latinNumbers)]"
+    case ("W", false): text = "[^\(word)\(latinNumbers)]"
     case ("h", true): text = "0-9A-Fa-f"
     case ("h", false): text = "[0-9A-Fa-f]"
     default: return ["\\", letter]

@@ -93,9 +93,10 @@ struct AddedTokenTrie: Sendable {
       if token.singleWord, touchesWord(view, own, in: range) { continue }
       let taken = stripped(own, token, view, from: open, in: range)
       if open < taken.lowerBound { try between(open..<taken.lowerBound) }
-      try found(Match(token: token, own: own, taken: taken))
+      // All of a token's bytes may have gone to the one before it.
+      if !taken.isEmpty { try found(Match(token: token, own: own, taken: taken)) }
+      // White space that a token took along may still begin the next token, as in Hugging Face tokenizers.
       open = taken.upperBound
-      position = max(position, open)
     }
     if open < range.upperBound { try between(open..<range.upperBound) }
   }
@@ -135,9 +136,11 @@ struct AddedTokenTrie: Sendable {
   ) -> Range<Int> {
     var start = own.lowerBound
     var end = own.upperBound
-    if token.stripsLeft { start = unsafe Unicode8.spaceStart(view.bytes, before: start, from: open) }
+    if token.stripsLeft {
+      start = unsafe max(open, Unicode8.spaceStart(view.bytes, before: start, from: min(open, start)))
+    }
     if token.stripsRight { end = unsafe Unicode8.spaceEnd(view.bytes, from: end, to: range.upperBound) }
-    return start..<end
+    return start..<max(start, end)
   }
 
   private func touchesWord(_ view: TextView, _ own: Range<Int>, in range: Range<Int>) -> Bool {

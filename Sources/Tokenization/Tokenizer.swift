@@ -56,7 +56,7 @@ package final class Tokenizer: Sendable {
     var normalized = AddedTokenTrie()
     let scratch = EncodingScratch()
     for token in parts.added {
-      if token.isNormalized, !parts.normalizer.isEmpty {
+      if token.isNormalized {
         normalized.insert(token, pattern: try parts.normalizer.normalized(token.content, scratch))
       } else {
         literals.insert(token, pattern: token.content)
@@ -92,6 +92,9 @@ package final class Tokenizer: Sendable {
   /// Longest text that one call encodes, in bytes.
   package static let longestText = 1 << 30
 
+  /// Longest word that is merged, in bytes: bounds the memory that merging takes.
+  static let longestWord = 1 << 24
+
   private func encode<T>(
     _ text: [UInt8], _ policy: SpecialsPolicy, _ bos: Bool?, _ result: ([Token]) -> T
   ) throws(TokenizerError) -> T {
@@ -100,7 +103,10 @@ package final class Tokenizer: Sendable {
         "the text is longer than \(Self.longestText) bytes", value: "\(text.count)", remedy: "encode it in parts")
     }
     let scratch = scratches.withLock { $0.popLast() } ?? EncodingScratch()
-    defer { scratches.withLock { $0.append(scratch) } }
+    defer {
+      scratch.giveBackExcess()
+      scratches.withLock { $0.append(scratch) }
+    }
     scratch.tokens.removeAll(keepingCapacity: true)
     for id in prefix(bos) { scratch.tokens.append(Token(id: id, start: 0, end: 0)) }
     let added = scratch.tokens.count
@@ -133,17 +139,22 @@ package final class Tokenizer: Sendable {
     try literals.walk(
       view, 0..<text.count, allowed: allowed,
       between: { range throws(TokenizerError) in
-        if normalizer.isEmpty {
-          return try words(view, range, scratch)
-        }
+        if normalizer.isEmpty { return try segment(view, range, allowed, scratch) }
         let text = try normalizer.apply(view, range, scratch)
         try text.withView { (view: TextView) throws(TokenizerError) in
-          try normalized.walk(
-            view, 0..<view.count, allowed: allowed,
-            between: { range throws(TokenizerError) in try words(view, range, scratch) },
-            found: { match in append(match, view, scratch) })
+          try segment(view, 0..<view.count, allowed, scratch)
         }
       },
+      found: { match in append(match, view, scratch) })
+  }
+
+  /// Encodes normalised text in which no literal token stands.
+  private func segment(
+    _ view: TextView, _ range: Range<Int>, _ allowed: AllowedRanges, _ scratch: EncodingScratch
+  ) throws(TokenizerError) {
+    try normalized.walk(
+      view, range, allowed: allowed,
+      between: { range throws(TokenizerError) in try words(view, range, scratch) },
       found: { match in append(match, view, scratch) })
   }
 
@@ -154,12 +165,12 @@ package final class Tokenizer: Sendable {
   }
 
   private func words(_ view: TextView, _ range: Range<Int>, _ scratch: EncodingScratch) throws(TokenizerError) {
-    try preTokenizer.words(view, range, scratch) { (view, range) in
-      guard model.cutsAtWordMarks else { return word(view, range, scratch) }
+    try preTokenizer.words(view, range, scratch) { (view, range) throws(TokenizerError) in
+      guard model.cutsAtWordMarks else { return try word(view, range, scratch) }
       var start = range.lowerBound
       while start < range.upperBound {
         let end = unsafe Self.markedWordEnd(view.bytes, start, range.upperBound)
-        word(view, start..<end, scratch)
+        try word(view, start..<end, scratch)
         start = end
       }
     }
@@ -178,8 +189,15 @@ package final class Tokenizer: Sendable {
 
   /// Appends the tokens of one word.
   @inline(__always)
-  private func word(_ view: TextView, _ range: Range<Int>, _ scratch: EncodingScratch) {
-    guard range.count <= WordCache.longest else { return longWord(view, range, scratch) }
+  private func word(_ view: TextView, _ range: Range<Int>, _ scratch: EncodingScratch) throws(TokenizerError) {
+    guard range.count <= WordCache.longest else {
+      guard range.count <= Self.longestWord else {
+        throw TokenizerError(
+          "the tokenizer sees one word of more than \(Self.longestWord) bytes", value: "\(range.count)",
+          remedy: "encode the text in parts")
+      }
+      return longWord(view, range, scratch)
+    }
     let key = unsafe WordCache.Key(view.bytes, range)
     var start = range.lowerBound
     let known = scratch.cache.replay(key) { id in
@@ -189,20 +207,30 @@ package final class Tokenizer: Sendable {
     }
     if known { return }
     longWord(view, range, scratch)
-    guard let last = scratch.ends.last, Int(last) == range.count else { return }
-    if scratch.symbols.count <= WordCache.mostTokens, scratch.isPlain(model.lengths) {
-      scratch.cache.store(key, scratch.symbols)
-    }
+    remember(key, range.count, scratch)
   }
 
   private func longWord(_ view: TextView, _ range: Range<Int>, _ scratch: EncodingScratch) {
-    unsafe model.encode(UnsafeBufferPointer(rebasing: view.bytes[range]), scratch)
+    unsafe model.encode(UnsafeBufferPointer(rebasing: view.bytes[range]), &scratch.word)
     var start = range.lowerBound
-    for (id, end) in zip(scratch.symbols, scratch.ends) {
-      let end = range.lowerBound + Int(end)
-      scratch.tokens.append(Token(id: id, start: view.start(start), end: view.end(end - 1)))
+    for index in 0..<scratch.word.count {
+      let end = range.lowerBound + scratch.word.end(index)
+      scratch.tokens.append(Token(id: scratch.word[index], start: view.start(start), end: view.end(end - 1)))
       start = end
     }
+  }
+
+  /// Keeps the word just encoded, if its tokens stand for exactly the bytes that their ids always stand for.
+  private func remember(_ key: WordCache.Key, _ length: Int, _ scratch: EncodingScratch) {
+    let count = scratch.word.count
+    guard count > 0, count <= WordCache.mostTokens, scratch.word.end(count - 1) == length else { return }
+    var start = 0
+    for index in 0..<count {
+      let end = scratch.word.end(index)
+      guard end - start == Int(model.lengths[Int(scratch.word[index])]) else { return }
+      start = end
+    }
+    scratch.cache.store(key, (0..<count).map { scratch.word[$0] })
   }
 
   /// The words that `text`, as content, is cut into before merging: ranges of `text`, in order.

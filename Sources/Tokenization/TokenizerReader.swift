@@ -38,6 +38,7 @@ struct TokenizerReader {
     let normalizer = try NormalizerReader.read(root.optional("normalizer"))
     let model = try root.required("model")
     try readVocabulary(model)
+    let pieces = vocabulary.names
     try readAddedTokens()
     try readFrame()
     let decoder = try TokenDecoder(root.optional("decoder"), isByteLevel: isByteLevel)
@@ -46,7 +47,7 @@ struct TokenizerReader {
     }
     for token in added { vocabulary.texts.set(Int(token.id), token.content) }
     let reader = BytePairReader(
-      model: model, names: vocabulary.names, isByteLevel: isByteLevel, scores: scores,
+      model: model, names: pieces, idCount: vocabulary.names.count, isByteLevel: isByteLevel, scores: scores,
       controls: Set(added.filter(\.isControl).map(\.id)), literals: Set(added.map(\.id)))
     return Parts(
       vocabulary: vocabulary, added: added, normalizer: normalizer, preTokenizer: preTokenizer.preTokenizer,

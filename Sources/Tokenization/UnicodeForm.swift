@@ -30,13 +30,38 @@ enum UnicodeForm: Sendable {
           result.reserve(view.count)
           result.append(view, 0..<start)
         }
-        result.append(new, for: range, of: view)
+        append(new, for: range, of: view, to: &result)
       } else if changed {
         result.append(view, range)
       }
       start = end
     }
     return changed ? result : nil
+  }
+
+  /// Appends the normalised form of `range`; the characters it begins and ends with unchanged keep their places.
+  private func append(_ new: [UInt8], for range: Range<Int>, of view: TextView, to result: inout MappedText) {
+    func isBoundary(_ byte: UInt8) -> Bool { byte & 0xC0 != 0x80 }
+    var front = 0
+    var common = 0
+    while common < min(new.count, range.count), unsafe new[common] == view.bytes[range.lowerBound + common] {
+      common += 1
+      let ends = common == new.count || isBoundary(new[common])
+      let endsOld = unsafe common == range.count || isBoundary(view.bytes[range.lowerBound + common])
+      if ends && endsOld { front = common }
+    }
+    var back = 0
+    common = 0
+    while common < min(new.count, range.count) - front,
+      unsafe new[new.count - 1 - common] == view.bytes[range.upperBound - 1 - common]
+    {
+      common += 1
+      if isBoundary(new[new.count - common]) { back = common }
+    }
+    result.append(view, range.lowerBound..<range.lowerBound + front)
+    let middle = range.lowerBound + front..<range.upperBound - back
+    result.append(new[front..<new.count - back], for: middle, of: view)
+    result.append(view, range.upperBound - back..<range.upperBound)
   }
 
   /// Where the characters that may act on each other, beginning at `start`, end.

@@ -49,6 +49,14 @@ import Tokenization
     #expect(tokens.map(\.end) == [0, 1, 4, 4, 6])
   }
 
+  @Test func `what normalising leaves as it was keeps its place`() throws {
+    let tokenizer = try TokenizerFixtures.load(TokenizerFixtures.byteLevel(normalizer: ["type": "NFKC"]))
+    // The vowel could join the quotation mark's cluster, but does not change it.
+    let tokens = try tokenizer.encode(Array("\"\u{314F}".utf8))
+    #expect(tokens.map(\.start) == [0, 1, 1, 1])
+    #expect(tokens.map(\.end) == [1, 4, 4, 4])
+  }
+
   @Test func `invalid bytes pass through unchanged`() throws {
     let bytes: [UInt8] = [0xFF, 0x65, 0xCC, 0x81, 0xC3, 0x20, 0xED, 0xA0, 0x80]
     for type in ["NFC", "NFKC"] {

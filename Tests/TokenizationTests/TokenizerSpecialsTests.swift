@@ -49,6 +49,11 @@ import Tokenization
     #expect(tokens[2] == Token(id: 257, start: 2, end: 6))
     // White space between two is taken once.
     #expect(try tokenizer.ids("<r>  <l>", .parse) == [257, 256])
+    // A token that is white space itself is gone when the one before it took it.
+    let spaced = try self.tokenizer([
+      ["content": "  ", "special": true, "lstrip": true], ["content": "<r>", "special": true, "rstrip": true],
+    ])
+    #expect(try spaced.ids("<r>  a   b", .parse) == [257, 97, 256, 32, 98])
   }
 
   @Test func `a single word is found only between others`() throws {
