@@ -155,13 +155,14 @@ package final class ChatEncoder: Sendable {
   private func turns(_ messages: [JSON], _ rendered: RenderedChat, of row: JSON.Object) throws -> [LossMask.Turn] {
     var turns: [LossMask.Turn] = []
     for (index, message) in messages.enumerated() where isAssistant(message) {
-      let isStructured = ["tool_calls", "reasoning_content", "reasoning", "thinking"].contains { name in
+      let hasParts = ["tool_calls", "reasoning_content", "reasoning", "thinking"].contains { name in
         switch message[name] {
         case .array(let calls)?: !calls.isEmpty
         case .string(let text)?: !text.isEmpty
         default: false
         }
       }
+      let isStructured = hasParts || rendered.spans.count { $0.message == index } > 1
       var turn = LossMask.Turn(message: index, isStructured: isStructured, start: nil)
       if isStructured, index > 0 {
         let before = try? render(.array(Array(messages[..<index])), of: row, addGenerationPrompt: true)

@@ -16,9 +16,9 @@ package enum TrainOn: String, Sendable, CaseIterable {
 /// - Else these are the bytes that come from an assistant message, and the first control token that the template writes
 ///   behind them, before any other text from the row: the end of the turn. What the template writes between the
 ///   content and that token is not learned.
-/// - Where a message has tool calls or reasoning, the words that the template puts around their parts are the
-///   assistant's too (`<tool_call>`, `</think>`): its region is then one piece, from behind what the template writes as
-///   generation prompt up to and with the end of the turn.
+/// - Where a message has tool calls or reasoning, or the template writes its content in several parts, the words that
+///   the template puts around the parts are the assistant's too (`<tool_call>`, `</think>`): its region is then one
+///   piece, from behind what the template writes as generation prompt up to and with the end of the turn.
 ///
 /// A token that straddles a boundary counts as what its first byte is.
 struct LossMask {
@@ -67,9 +67,12 @@ struct LossMask {
     let specials = tokens[firstToken(at: offset)...].prefix { $0.start < limit }.filter {
       $0.start >= offset && tokenizer.isSpecial($0.id)
     }
+    guard isStructured else { return specials.first.map { $0.start..<$0.end } }
+    // Tokens that close a call or a thought come before the one that ends the turn.
     let ends = tokenizer.endIDs
-    let known = isStructured ? specials.first { ends.contains($0.id) } : nil
-    return (known ?? specials.first).map { $0.start..<$0.end }
+    let known = specials.first { ends.contains($0.id) }
+    let open = specials.first { !rendered.text[$0.start..<$0.end].starts(with: "</".utf8) }
+    return (known ?? open ?? specials.first).map { $0.start..<$0.end }
   }
 
   /// Index of the first token that starts at or behind `offset`.

@@ -120,6 +120,15 @@ import Tokenization
         + "<|im_start|>tool\n3<|im_end|>\n<|im_start|>assistant\n[three<|im_end|>]\n")
   }
 
+  @Test func `content that the template writes in parts is learned with the words between`() throws {
+    let source =
+      "{% for m in messages %}{{ m.role }}:{% for part in m.content.split('</think>') %}<p>{{ part }}</p>"
+      + "{% endfor %}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
+    let row = #"{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"why</think>so"}]}"#
+    let example = try #require(try examples(encoder(source), row).first)
+    #expect(marked(example) == "user:<p>q</p><|endoftext|>assistant:[<p>why</p><p>so</p><|endoftext|>]")
+  }
+
   @Test func `a token that straddles a boundary counts as what its first byte is`() throws {
     let tokenizer = try TokenizerFixtures.load(
       TokenizerFixtures.byteLevel(merges: [(" ", "Y"), ("o", "!")], specials: ["<|end|>"]))
