@@ -16,6 +16,9 @@ struct Normalizer: Sendable {
 
   var isEmpty: Bool { steps.isEmpty }
 
+  /// How many bytes may come of one.
+  private static let mostGrowth = 64
+
   /// The bytes `range` of `view`, changed.
   func apply(_ view: TextView, _ range: Range<Int>, _ scratch: EncodingScratch) throws(TokenizerError) -> MappedText {
     var text = MappedText(view, range)
@@ -24,6 +27,9 @@ struct Normalizer: Sendable {
         try text.withView { (view: TextView) throws(TokenizerError) -> MappedText? in
           try Self.apply(step, view, scratch)
         } ?? text
+      guard text.bytes.count <= range.count * Self.mostGrowth + 1 << 16 else {
+        throw TokenizerError("the tokenizer's normalizer makes \(text.bytes.count) bytes of \(range.count)")
+      }
     }
     return text
   }

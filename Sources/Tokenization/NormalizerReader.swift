@@ -8,6 +8,17 @@ enum NormalizerReader {
     return normalizer
   }
 
+  /// Longest text that a step may put into another, in bytes.
+  private static let longestContent = 256
+
+  private static func content(_ field: JSONField) throws(TokenizerError) -> [UInt8] {
+    let bytes = try field.bytes()
+    guard bytes.count <= longestContent else {
+      throw TokenizerError("longer than \(longestContent) bytes", at: field.path, value: "\(bytes.count)")
+    }
+    return bytes
+  }
+
   private static func read(
     _ field: JSONField, into normalizer: inout Normalizer, depth: Int
   ) throws(TokenizerError) {
@@ -27,10 +38,10 @@ enum NormalizerReader {
     case "Strip":
       normalizer.steps.append(
         .strip(left: try field.flag("strip_left", true), right: try field.flag("strip_right", true)))
-    case "Prepend": normalizer.steps.append(.prepend(try field.required("prepend").bytes()))
+    case "Prepend": normalizer.steps.append(.prepend(try content(field.required("prepend"))))
     case "Replace":
       let pattern = try field.required("pattern")
-      let content = try field.required("content").bytes()
+      let content = try content(field.required("content"))
       if let literal = pattern.optional("String") {
         normalizer.steps.append(.replace(.literal(try literal.bytes()), content))
       } else {

@@ -8,6 +8,8 @@ enum RegularExpressionSyntax {
     var index = 0
     var inClass = false
     var classStart = 0
+    /// Open classes inside a class; without a negation they only add members.
+    var nested = 0
     while index < scalars.count {
       let scalar = scalars[index]
       if scalar == "\\", index + 5 < scalars.count, scalars[index + 1] == "u",
@@ -37,7 +39,13 @@ enum RegularExpressionSyntax {
           index += 1
         }
       } else if scalar == "[", inClass, !isPosixClass(scalars, index) {
-        result += "\\[".unicodeScalars
+        if index + 1 < scalars.count, scalars[index + 1] == "^" {
+          result += "\\[".unicodeScalars
+        } else {
+          nested += 1
+        }
+      } else if scalar == "]", inClass, nested > 0, !endsPosixClass(scalars, index) {
+        nested -= 1
       } else if scalar == "&", inClass, index + 2 < scalars.count, scalars[index + 1] == "&",
         let (second, end) = nestedClass(scalars, index + 2)
       {
@@ -52,7 +60,7 @@ enum RegularExpressionSyntax {
         index = end
         continue
       } else {
-        if scalar == "]" { inClass = false }
+        if scalar == "]", !endsPosixClass(scalars, index) { inClass = false }
         result.append(scalar)
       }
       index += 1
@@ -84,8 +92,15 @@ enum RegularExpressionSyntax {
     return Array(text.unicodeScalars)
   }
 
+  /// Whether `[:` stands at `index`.
   private static func isPosixClass(_ scalars: [Unicode.Scalar], _ index: Int) -> Bool {
     index + 1 < scalars.count && scalars[index + 1] == ":"
+  }
+
+  /// Whether the `]` at `index` ends a `[:name:]`.
+  private static func endsPosixClass(_ scalars: [Unicode.Scalar], _ index: Int) -> Bool {
+    guard index > 1, scalars[index - 1] == ":" else { return false }
+    return scalars[..<(index - 1)].last { !$0.properties.isAlphabetic && $0 != "^" } == ":"
   }
 
   /// The operand of `&&` at `index`: a class of its own, which must end the outer class (`[A&&[B]]`), or the rest of the

@@ -12,6 +12,10 @@ struct TokenizerReader {
   private var isByteLevel = false
   private var vocabulary = Vocabulary()
   private var added: [AddedToken] = []
+  /// Place in `added` by id.
+  private var places: [Int32: Int] = [:]
+  /// Bytes of all added tokens' texts.
+  private var addedBytes = 0
   private var frame = TokenFrame()
 
   init(document: JSON, config: JSON?, scores: [Float]? = nil) {
@@ -107,12 +111,20 @@ struct TokenizerReader {
       }
       vocabulary.names.set(Int(token.id), token.content)
     }
-    if let known = added.firstIndex(where: { $0.id == token.id }) {
+    addedBytes += token.content.count
+    guard addedBytes <= Self.mostAddedBytes else {
+      throw TokenizerError("the added tokens have more than \(Self.mostAddedBytes) bytes of text", at: path)
+    }
+    if let known = places[token.id] {
       added[known] = token
     } else {
+      places[token.id] = added.count
       added.append(token)
     }
   }
+
+  /// Bounds the search tree that the added tokens are found with.
+  private static let mostAddedBytes = 1 << 22
 
   // MARK: - BOS, EOS and what frames a text
 
@@ -179,7 +191,7 @@ struct TokenizerReader {
       if let index = positions[content] {
         added[index].isSpecial = true
         added[index].isControl = true
-      } else if let id = vocabulary.names.number(of: content), !added.contains(where: { $0.content == content }) {
+      } else if let id = vocabulary.names.number(of: content), places[Int32(id)] == nil {
         try add(
           AddedToken(id: Int32(id), content: content, isSpecial: true, isControl: true), at: config.path)
       }

@@ -82,6 +82,15 @@ import Tokenization
     }
   }
 
+  @Test func `a normalizer that makes too much of a text is refused`() throws {
+    let doubling: JSON = ["type": "Replace", "pattern": ["String": "a"], "content": "aa"]
+    let tokenizer = try TokenizerFixtures.load(
+      TokenizerFixtures.byteLevel(
+        normalizer: ["type": "Sequence", "normalizers": .array(Array(repeating: doubling, count: 60))]))
+    let error = #expect(throws: TokenizerError.self) { _ = try tokenizer.ids("a") }
+    #expect(error?.description.contains("normalizer makes") == true)
+  }
+
   @Test func `text that is no JSON is refused with its place`() {
     let error = #expect(throws: TokenizerError.self) { _ = try Tokenizer.load(json: Array("{\"model\":".utf8)) }
     #expect(error?.description.contains("tokenizer.json, byte 9") == true)

@@ -1,4 +1,6 @@
 import Basics
+import Dispatch
+import Synchronization
 import Testing
 import Tokenization
 
@@ -128,5 +130,22 @@ import Tokenization
         .map { _ in ["▁", "a", "b"].randomElement(using: &generator) ?? "" }.joined()
       #expect(try cut.encode(Array(text.utf8)) == whole.encode(Array(text.utf8)), "\(text)")
     }
+  }
+}
+
+@Suite struct TokenizerThreadTests {
+  @Test func `many threads get what one gets`() throws {
+    let tokenizer = try TokenizerFixtures.load(
+      TokenizerFixtures.byteLevel(
+        merges: [("a", "b"), ("ab", "c"), (" ", "a")],
+        preTokenizer: ["type": "ByteLevel", "add_prefix_space": false, "use_regex": true]))
+    let texts = TokenizerFixtures.texts(200, seed: 2).map { Array(($0 + "abc ab a").utf8) }
+    let want = try texts.map { try tokenizer.encode($0) }
+    let got = Mutex<[Int: [Token]]>([:])
+    DispatchQueue.concurrentPerform(iterations: 800) { index in
+      let tokens = try? tokenizer.encode(texts[index % 200])
+      got.withLock { $0[index] = tokens }
+    }
+    for (index, tokens) in got.withLock({ $0 }) { #expect(tokens == want[index % 200]) }
   }
 }

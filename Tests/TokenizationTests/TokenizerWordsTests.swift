@@ -59,6 +59,8 @@ import Tokenization
     ("Delimiter", ["type": "CharDelimiterSplit", "delimiter": "-"], "a--b-", ["a", "b"]),
     ("Line ends", split(#"\s+$"#), "a  \nb ", ["a", "  ", "\nb", " "]),
     ("Intersection", split(#"[\p{L}&&[^a]]+"#, "Removed"), "abcaad", ["a", "aa"]),
+    ("Class in a class", split(#"[a[bc]-]+"#), "a[bc-d]", ["a", "[", "bc-", "d]"]),
+    ("Named class", split("[[:alpha:]1]+", "Removed"), "ab1]c:", ["]", ":"]),
     ("Code point", split(#"\u4e2d"#), "a中b", ["a", "中", "b"]),
     ("Empty matches", split("(?=b)"), "abab", ["a", "ba", "b"]),
     ("Look-ahead", split(#"\p{N}{1,3}(?=(?:\p{N}{3})*$)"#), "1234567", ["1", "234", "567"]),
