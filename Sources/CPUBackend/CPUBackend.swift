@@ -39,7 +39,14 @@ package final class CPUBackend: Backend {
 
   package func clearProfile() { machine.profile.clear() }
 
-  package func makeArena(bytes: Int) throws(TensorError) -> any ArenaMemory { try Arena(bytes: bytes) }
+  package func makeArena(bytes: Int) throws(TensorError) -> any ArenaMemory {
+    let arena = try Arena(bytes: bytes)
+    // Large pages make products 1 to 3 % faster; small arenas are not worth the rounding. Only advice: no error.
+    if bytes >= CPUBackend.largePagesFrom { unsafe madvise(arena.base, arena.bytes, MADV_HUGEPAGE) }
+    return arena
+  }
+
+  private static let largePagesFrom = 64 << 20
 
   package func load(
     _ program: Program, plan: MemoryPlan, in arena: any ArenaMemory
