@@ -17,7 +17,8 @@ func room(_ name: String, _ dependencies: [String], settings: [SwiftSetting] = s
 func tests(_ name: String, _ dependencies: [String]) -> Target {
   .testTarget(
     name: "\(name)Tests", dependencies: ([name] + dependencies).map { .byName(name: $0) },
-    swiftSettings: swift)
+    // Tests are not optimised: what they call is, and they compile in a fraction of the time.
+    swiftSettings: swift + [.unsafeFlags(["-Onone"])])
 }
 
 let package = Package(

@@ -47,7 +47,7 @@ extension Command {
       }
       for reject in batch.rejects {
         rejected += 1
-        let json = words(of: reject, sources: reader.sources.map(\.name))
+        let json = reject.json(in: reader.sources)
         if let rejects {
           do throws(FileError) { try rejects.write(json.encoded() + [0x0A]) } catch {
             throw CorpusError(error)
@@ -60,14 +60,5 @@ extension Command {
     try rejects?.publish()
     if rejected > 0 { terminal.say("\(printed) rows, \(rejected) rejected") }
     return rejected > 0 && rejects == nil ? .failed : .done
-  }
-
-  /// `{"file":…,"line":…,"offset":…,"reason":…}`, with the reason in words besides.
-  private static func words(of reject: Reject, sources: [String]) -> JSON {
-    let place = reject.place
-    return [
-      "file": .string(sources.indices.contains(place.source) ? sources[place.source] : ""), "line": JSON(place.line),
-      "offset": JSON(place.offset), "reason": .string(reject.reason), "detail": .string(reject.detail),
-    ]
   }
 }
