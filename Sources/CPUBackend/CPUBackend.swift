@@ -25,8 +25,8 @@ package final class CPUBackend: Backend {
 
   package var threads: Int { machine.pool.threads }
 
-  /// The kernels that matrix products run with, as OpenBLAS names them ("Haswell", "SkylakeX").
-  package var productKernels: String { BLASKernels.chosen.name }
+  /// The kernels that products run on, as OpenBLAS names them: "OpenBLAS Haswell", "OpenBLAS SkylakeX".
+  package static var productKernels: String { "OpenBLAS \(BLASKernels.chosen.name)" }
 
   /// While on, seconds and counts are kept for each operation's name.
   package var isProfiling: Bool {
