@@ -93,7 +93,7 @@ private let tokenizing: JSON = [
       "tokenize", with: tokenizing, inputs: [(name: "rows", kind: "rows", path: path)], outputs: ["train"]
     ).outputs.appending("train")
     let settings: JSON = [
-      "model": "preset:nano", "chat_template": "chatml", "learning_rate": 1e-3, "per_device_train_batch_size": 1,
+      "model": "preset:nano", "chat_template": "chatml", "learning_rate": JSON(1e-3), "per_device_train_batch_size": 1,
       "gradient_accumulation_steps": 2, "max_steps": 2, "memory_budget": 1_073_741_824, "save_steps": 1,
       "logging_steps": 1,
     ]
