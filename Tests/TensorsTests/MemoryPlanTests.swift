@@ -7,8 +7,8 @@ private func chain(_ length: Int, size: Int) -> Program {
   let input = program.add(TensorSpec(name: "input", rows: 1, columns: size, role: .input))
   var last = program.view(input)
   for index in 0..<length {
-    let next = program.view(
-      program.add(TensorSpec(name: "a\(index)", rows: 1, columns: size, role: .activation)))
+    let id = program.add(TensorSpec(name: "a\(index)", rows: 1, columns: size, role: .activation))
+    let next = program.view(id)
     program.instructions.append(Instruction(.copy(x: last, out: next), phase: .forward))
     last = next
   }
@@ -24,7 +24,8 @@ private func chain(_ length: Int, size: Int) -> Program {
   @Test func `tensors alive at the same time never overlap`() {
     var program = chain(20, size: 777)
     // A long-lived tensor among short-lived ones of other sizes.
-    let kept = program.view(program.add(TensorSpec(name: "kept", rows: 3, columns: 333, role: .activation)))
+    let id = program.add(TensorSpec(name: "kept", rows: 3, columns: 333, role: .activation))
+    let kept = program.view(id)
     program.instructions.insert(Instruction(.zero(kept), phase: .forward), at: 3)
     program.instructions.append(Instruction(.scale(kept, factor: 2), phase: .forward))
     let plan = MemoryPlan(program)
@@ -60,9 +61,10 @@ private func chain(_ length: Int, size: Int) -> Program {
 
   @Test func `reads and writes of an accumulating product include what it accumulates into`() {
     var program = Program()
-    let tensors = ["a", "b", "c"].map {
-      program.view(program.add(TensorSpec(name: $0, rows: 2, columns: 2, role: .activation)))
+    let ids = ["a", "b", "c"].map {
+      program.add(TensorSpec(name: $0, rows: 2, columns: 2, role: .activation))
     }
+    let tensors = ids.map { program.view($0) }
     func product(_ accumulate: Bool) -> Operation {
       .gemm(
         a: tensors[0], transposeA: false, b: tensors[1], transposeB: false, c: tensors[2], accumulate: accumulate,
