@@ -83,6 +83,19 @@ extension OpenedModel {
     return tokenizer
   }
 
+  /// The configuration of the model that a tokenizer's reference names; nil where it names a tokenizer alone.
+  static func config(_ reference: String, root: FilePath, progress: ProgressHandler?) throws -> ModelConfig? {
+    if reference == "bytes" { return nil }
+    guard let path = try ModelReference.parse(reference).resolve(cache: ModelCache.folder, root: root, progress: progress)
+    else { return nil }
+    let isFolder = try Files.status(path)?.isFolder == true
+    if isFolder {
+      let file = path.appending("config.json")
+      return Files.exists(file) ? try ModelConfig(configJSON: try Files.read(file, limit: 1 << 26), path: file) : nil
+    }
+    return path.fileExtension == "gguf" ? try ModelConfig(gguf: try GGUFFile(path)) : nil
+  }
+
   /// The source of the chat template that a reference names: `chatml`, a Jinja file, or a model's own.
   package static func templateSource(
     _ reference: String, root: FilePath, progress: ProgressHandler? = nil

@@ -29,11 +29,11 @@ package struct PlannedTraining {
       reference, root: root, tokenizer: given ?? (reference.hasPrefix("preset:") ? data.tokenizer : nil), seed: seed,
       progress: progress)
     tokenizer = model.tokenizer ?? data.tokenizer
-    try data.check(against: tokenizer, vocabularySize: model.files.config.vocabularySize, model: reference)
+    try data.check(against: tokenizer, config: model.files.config, model: reference)
     self.tokens = data
     self.validation = try validation.map { try ShardData(folder: $0) }
     if let held = self.validation {
-      try held.check(against: tokenizer, vocabularySize: model.files.config.vocabularySize, model: reference)
+      try held.check(against: tokenizer, config: model.files.config, model: reference)
     }
     if let source = with["chat_template"]?.string {
       template = try OpenedModel.templateSource(source, root: root, progress: progress)

@@ -38,17 +38,29 @@ package struct ShardData: TrainingData {
     return TrainingExample(ids: block.ids, isTarget: block.trained, segmentStarts: block.segmentStarts)
   }
 
-  /// Throws when the tokens were made with another tokenizer than the model's.
-  func check(against model: Tokenizer, vocabularySize: Int, model reference: String) throws {
+  /// Throws when the tokens do not fit a model: another tokenizer than its own, or sequences beyond its length.
+  func check(against model: Tokenizer, config: ModelConfig, model reference: String) throws {
     guard shard.tokenizer == Digest(of: model.tokenizerJSON()) else {
       throw StageError(
         "the tokens were made with another tokenizer than that of the model", at: folder.display, value: reference,
         remedy: "tokenize with the model's own tokenizer: tokenizer: \"\(reference)\"")
     }
-    guard shard.vocabularySize <= vocabularySize else {
+    guard shard.vocabularySize <= config.vocabularySize else {
       throw StageError(
-        "the tokens need a vocabulary of \(shard.vocabularySize), the model has \(vocabularySize)", at: folder.display,
-        remedy: "tokenize with the model's own tokenizer")
+        "the tokens need a vocabulary of \(shard.vocabularySize), the model has \(config.vocabularySize)",
+        at: folder.display, remedy: "tokenize with the model's own tokenizer")
+    }
+    try SequenceLength.check(shard.maxSequenceLength, config: config, model: reference)
+  }
+}
+
+/// The bound a model sets to sequences.
+enum SequenceLength {
+  static func check(_ length: Int, config: ModelConfig, model reference: String) throws {
+    guard length <= config.maxPositionEmbeddings else {
+      throw StageError(
+        "max_seq_length is above the model's \(config.maxPositionEmbeddings) positions", at: reference,
+        value: "\(length)", remedy: "tokenize with max_seq_length: \(config.maxPositionEmbeddings) or less")
     }
   }
 }

@@ -40,6 +40,9 @@ struct TokenSource {
     } else {
       templateSource = try? OpenedModel.templateSource(reference, root: root, progress: progress)
     }
+    if let config = try OpenedModel.config(reference, root: root, progress: progress) {
+      try SequenceLength.check(with["max_seq_length"]?.int ?? 1024, config: config, model: reference)
+    }
     packing = with["packing"]?.bool ?? false
     let options = ChatEncoder.Options(
       trainOn: TrainOn(rawValue: with["train_on"]?.string ?? "assistant") ?? .assistant,

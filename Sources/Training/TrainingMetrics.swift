@@ -95,6 +95,7 @@ package struct TrainingReport: Sendable {
       "steps": JSON(steps), "total_steps": JSON(totalSteps), "train_loss": JSON(trainLoss),
       "trained_tokens": JSON(trainedTokens), "tokens": JSON(tokens), "seconds": JSON(seconds),
       "tokens_per_second": JSON(tokensPerSecond), "skipped_steps": JSON(skippedSteps),
+      "resumed_from": JSON(resumedFrom),
       "peak_memory": [
         "predicted": JSON(predictedPeak), "measured": JSON(measuredPeak),
         "budget": budget.map { JSON($0) } ?? .null,

@@ -28,20 +28,27 @@ C
 
 expect "a training killed in its middle ends in the same bytes as one left alone" <<'C'
 small_pipeline
+sed -i 's/max_steps: 8/max_steps: 60/' pipeline.yaml
 mkdir alone && ln -s ../datasets alone/datasets && cp pipeline.yaml alone/
 (cd alone && "$FETTLE" run pipeline.yaml --quiet)
 wanted="$(cd alone && "$FETTLE" show base --json | grep -A3 '"model"' | grep digest)"
-FETTLE_CRASH_AT=checkpoint.published "$FETTLE" run pipeline.yaml --quiet >/dev/null 2>&1 && exit 1
+"$FETTLE" run pipeline.yaml --quiet >/dev/null 2>&1 &
+runner=$!
+until ls .fettle/checkpoints/*/step-* >/dev/null 2>&1 || ! kill -0 $runner 2>/dev/null; do :; done
+kill -9 $runner
+wait $runner 2>/dev/null || true
 ends 0 fettle run pipeline.yaml
 got="$("$FETTLE" show base --json | grep -A3 '"model"' | grep digest)"
-[ "$wanted" = "$got" ] || { echo "$wanted / $got"; exit 1; }
+[ -n "$wanted" ] && [ "$wanted" = "$got" ] || { echo "$wanted / $got"; exit 1; }
+ends 0 fettle show base --json
+[ "$(value out metrics/resumed_from)" -gt 0 ]
 C
 
 expect "a mistyped key is an error with its place and the right word, before anything starts" <<'C'
 small_pipeline
 sed -i 's/learning_rate: 1e-3/learningrate: 1e-3/; s/max_steps: 8/max_step: 8/' pipeline.yaml
 ends 2 fettle run pipeline.yaml
-says "pipeline.yaml:19:"
+says "pipeline.yaml:20:7"
 says "learning_rate"
 says "max_steps"
 [ ! -e .fettle/objects ] || [ -z "$(find .fettle/objects -type f)" ]
@@ -56,7 +63,7 @@ C
 
 expect "a set in which no row survives ends with the reasons" <<'C'
 small_pipeline
-sed -i 's|steps: .*|steps: [{drop_if: {chars_below: 100000}}]|' pipeline.yaml
+sed -i 's|^      steps: .*|      steps: [{drop_if: {chars_below: 100000}}]|' pipeline.yaml
 ends 1 fettle run pipeline.yaml
 says "no row"
 C
