@@ -1,11 +1,9 @@
 expect "a small pipeline runs, and runs again from the cache" <<'C'
 small_pipeline
 ends 0 fettle run pipeline.yaml
-ends 0 fettle status --json
-[ "$(value out stages/2/status)" = done ]
+[ "$(status_of base)" = done ]
 ends 0 fettle run pipeline.yaml
-ends 0 fettle status --json
-[ "$(value out stages/2/status)" = cached ]
+[ "$(status_of base)" = cached ]
 C
 
 expect "spelling and comments rerun nothing, one parameter reruns its stage and says why" <<'C'
@@ -13,15 +11,13 @@ small_pipeline
 ends 0 fettle run pipeline.yaml
 sed -i 's/learning_rate: 1e-3/learning_rate: 0.001 # the same/' pipeline.yaml
 ends 0 fettle run pipeline.yaml --plan --json
-! grep -q '"run"' out || ! grep -q 'changed' out
+! grep -q '"run"' stdout || ! grep -q 'changed' stdout
 ends 0 fettle run pipeline.yaml
-ends 0 fettle status --json
-[ "$(value out stages/2/status)" = cached ]
+[ "$(status_of base)" = cached ]
 sed -i 's/max_steps: 8/max_steps: 6/' pipeline.yaml
 ends 0 fettle run pipeline.yaml
-ends 0 fettle status --json
-[ "$(value out stages/1/status)" = cached ]
-[ "$(value out stages/2/status)" = done ]
+[ "$(status_of tokens)" = cached ]
+[ "$(status_of base)" = done ]
 ends 0 fettle why base
 says max_steps
 C
@@ -34,14 +30,14 @@ mkdir alone && ln -s ../datasets alone/datasets && cp pipeline.yaml alone/
 wanted="$(cd alone && "$FETTLE" show base --json | grep -A3 '"model"' | grep digest)"
 "$FETTLE" run pipeline.yaml --quiet >/dev/null 2>&1 &
 runner=$!
-until ls .fettle/checkpoints/*/step-* >/dev/null 2>&1 || ! kill -0 $runner 2>/dev/null; do :; done
+until ls .fettle/checkpoints/*/checkpoint-* >/dev/null 2>&1 || ! kill -0 $runner 2>/dev/null; do :; done
 kill -9 $runner
 wait $runner 2>/dev/null || true
 ends 0 fettle run pipeline.yaml
 got="$("$FETTLE" show base --json | grep -A3 '"model"' | grep digest)"
 [ -n "$wanted" ] && [ "$wanted" = "$got" ] || { echo "$wanted / $got"; exit 1; }
 ends 0 fettle show base --json
-[ "$(value out metrics/resumed_from)" -gt 0 ]
+[ "$(number resumed_from stdout)" -gt 0 ]
 C
 
 expect "a mistyped key is an error with its place and the right word, before anything starts" <<'C'
@@ -71,7 +67,7 @@ C
 expect "a budget too small names the smallest that would do" <<'C'
 small_pipeline
 sed -i 's/max_steps: 8/max_steps: 8\n      memory_budget: 1MiB/' pipeline.yaml
-code=0; fettle run pipeline.yaml >out 2>err || code=$?
+code=0; fettle run pipeline.yaml >stdout 2>stderr || code=$?
 [ "$code" = 1 ] || [ "$code" = 2 ]
 says "MiB"
 C
@@ -79,7 +75,7 @@ C
 expect "a sequence length above the model's is refused" <<'C'
 small_pipeline
 sed -i 's/max_seq_length: 64/max_seq_length: 100000/' pipeline.yaml
-code=0; fettle run pipeline.yaml >out 2>err || code=$?
+code=0; fettle run pipeline.yaml >stdout 2>stderr || code=$?
 [ "$code" = 1 ] || [ "$code" = 2 ]
 says "100000"
 C
@@ -99,10 +95,8 @@ Y
 ends 0 fettle run pipeline.yaml
 touch words.txt
 ends 0 fettle run pipeline.yaml
-ends 0 fettle status --json
-[ "$(value out stages/0/status)" = cached ]
+[ "$(status_of count)" = cached ]
 echo three >words.txt
 ends 0 fettle run pipeline.yaml
-ends 0 fettle status --json
-[ "$(value out stages/0/status)" = done ]
+[ "$(status_of count)" = done ]
 C
