@@ -86,7 +86,8 @@ extension OpenedModel {
   /// The configuration of the model that a tokenizer's reference names; nil where it names a tokenizer alone.
   static func config(_ reference: String, root: FilePath, progress: ProgressHandler?) throws -> ModelConfig? {
     if reference == "bytes" { return nil }
-    guard let path = try ModelReference.parse(reference).resolve(cache: ModelCache.folder, root: root, progress: progress)
+    guard
+      let path = try ModelReference.parse(reference).resolve(cache: ModelCache.folder, root: root, progress: progress)
     else { return nil }
     let isFolder = try Files.status(path)?.isFolder == true
     if isFolder {
