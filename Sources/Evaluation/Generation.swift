@@ -21,9 +21,7 @@ struct GenerationRequest: Sendable {
 }
 
 extension LanguageModel {
-  /// Sequences that are decoded side by side at most.
-  private static let slotLimit = 16
-  /// Bytes that their caches may take.
+  /// Bytes that the caches of sequences side by side may take.
   private static let cacheLimit = 512 << 20
 
   /// Continues prompts, several side by side; the result does not depend on how many.
@@ -33,7 +31,7 @@ extension LanguageModel {
     let longest = requests.map { $0.prompt.count + $0.options.maxTokens }.max() ?? 0
     let length = min(maximumLength, (longest + 63) / 64 * 64)
     let cacheBytes = config.layerCount * 2 * length * config.keyValueWidth * 4
-    let slots = max(1, min(LanguageModel.slotLimit, requests.count, LanguageModel.cacheLimit / max(cacheBytes, 1)))
+    let slots = max(1, min(batchSize, requests.count, LanguageModel.cacheLimit / max(cacheBytes, 1)))
     // The larger of the two makes the arena; asking for the first again moves it there.
     _ = try prefillPass(requests, slots: slots, length: length)
     let decode = try loaded("generate \(slots) \(slots) \(length)") {

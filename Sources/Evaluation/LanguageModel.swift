@@ -9,6 +9,8 @@ package final class LanguageModel {
   package let tokenizer: Tokenizer
   /// Most positions a request may take.
   package let maximumLength: Int
+  /// Sequences that are decoded side by side at most.
+  let batchSize: Int
   let backend: any Backend
   private let weights: any WeightSource
   private var arena: (any ArenaMemory)?
@@ -17,7 +19,7 @@ package final class LanguageModel {
   /// `maximumLength` bounds what a request reads: the model's own bound where it is smaller.
   package init(
     config: ModelConfig, weights: any WeightSource, tokenizer: Tokenizer, backend: any Backend,
-    maximumLength: Int? = nil
+    maximumLength: Int? = nil, batchSize: Int = 8
   ) throws(EvaluationError) {
     guard tokenizer.vocabularySize <= config.vocabularySize else {
       throw EvaluationError(
@@ -28,7 +30,8 @@ package final class LanguageModel {
     self.weights = weights
     self.tokenizer = tokenizer
     self.backend = backend
-    self.maximumLength = min(maximumLength ?? 2048, config.maxPositionEmbeddings)
+    self.batchSize = max(1, batchSize)
+    self.maximumLength = min(maximumLength ?? 1 << 17, config.maxPositionEmbeddings)
   }
 
   /// Ids that end a text.

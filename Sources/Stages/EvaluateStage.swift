@@ -13,11 +13,16 @@ package struct EvaluateStage: StageRunner {
     let paths = (context.with["tasks"]?.array ?? []).indices.flatMap {
       context.paths(at: [.key("tasks"), .index($0)])
     }
-    let comparisons = try TaskEvaluation(
-      settings: EvaluationSettings(with: context.with, seed: context.seed), root: context.spec.projectRoot
-    ).run(
-      tasks: paths.isEmpty ? context.paths(at: [.key("tasks")]) : paths, model: reference,
-      baseline: context.with["baseline"]?.string, progress: context.progress)
+    let evaluation = TaskEvaluation(
+      settings: EvaluationSettings(with: context.with, seed: context.seed), root: context.spec.projectRoot)
+    let comparisons: [TaskComparison]
+    do {
+      comparisons = try evaluation.run(
+        tasks: paths.isEmpty ? context.paths(at: [.key("tasks")]) : paths, model: reference,
+        baseline: context.with["baseline"]?.string, progress: context.progress)
+    } catch let error as EvaluationError where error.isStop {
+      throw StageStopped()
+    }
 
     let folder = context.outputPath("results")
     try Files.makeFolder(folder)

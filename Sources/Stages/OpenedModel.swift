@@ -41,10 +41,10 @@ package struct OpenedModel {
   }
 
   /// The model in memory, on the CPU.
-  package func languageModel(threads: Int? = nil, maximumLength: Int? = nil) throws -> LanguageModel {
+  package func languageModel(threads: Int? = nil, batchSize: Int = 8) throws -> LanguageModel {
     try LanguageModel(
       config: files.config, weights: files.weights, tokenizer: try neededTokenizer(), backend: try Device.cpu(threads),
-      maximumLength: maximumLength)
+      batchSize: batchSize)
   }
 
   /// Messages as a prompt with the assistant's turn opened, by the model's own template or `template`.

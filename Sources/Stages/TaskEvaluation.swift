@@ -13,6 +13,8 @@ package struct EvaluationSettings: Sendable {
   package var tokenizer: String?
   package var limit: Int?
   package var threads: Int?
+  /// Answers generated side by side.
+  package var batchSize = 8
   package var seed: UInt64 = 0
 
   package init() {}
@@ -25,6 +27,7 @@ package struct EvaluationSettings: Sendable {
     tokenizer = with["tokenizer"]?.string
     limit = with["limit"]?.int
     threads = with["threads"]?.int
+    batchSize = with["batch_size"]?.int ?? batchSize
     self.seed = with["seed"]?.int.map { UInt64($0) } ?? seed
   }
 }
@@ -51,28 +54,32 @@ package struct TaskEvaluation {
     let models = [model] + (baseline.map { [$0] } ?? [])
     let total = tasks.reduce(0) { $0 + min($1.documents.count, settings.limit ?? .max) } * models.count
     var finished = 0
-    var answered: [[(items: [TaskItem], answers: [[ModelAnswer]])]] = []
+    // Made once, with the template of the model that is scored: the baseline is asked the very same.
+    var items: [[TaskItem]] = []
+    var answers: [[[ModelAnswer]]] = []
     for reference in models {
       let given = try settings.tokenizer.map { try OpenedModel.tokenizer($0, root: root, progress: progress) }
       let opened = try OpenedModel(reference, root: root, tokenizer: given, progress: progress)
-      let session = try opened.languageModel(threads: settings.threads)
-      var results: [(items: [TaskItem], answers: [[ModelAnswer]])] = []
-      for file in tasks {
-        let items = try items(file, for: opened)
+      if items.isEmpty { items = try tasks.map { try self.items($0, for: opened) } }
+      let session = try opened.languageModel(threads: settings.threads, batchSize: settings.batchSize)
+      var own: [[ModelAnswer]] = []
+      for items in items {
         let before = finished
-        let answers = try session.answer(items, seed: settings.seed) { done throws(EvaluationError) in
+        own += try session.answer(items, seed: settings.seed) { done throws(EvaluationError) in
           let event = ProgressEvent(unit: "item", done: before + done, total: total)
-          if progress?(event) == .stop { throw EvaluationError("stopped on request") }
+          if progress?(event) == .stop { throw EvaluationError.stopped }
         }
         finished += items.count
-        results.append((items, answers))
       }
-      answered.append(results)
+      answers.append(own)
     }
-    return try tasks.indices.map { index in
-      try TaskComparison(
-        task: tasks[index].task, items: answered[0][index].items, answers: answered[0][index].answers,
-        baselineAnswers: answered.count > 1 ? answered[1][index].answers : nil)
+    var start = 0
+    return try zip(tasks, items).map { file, items in
+      defer { start += items.count }
+      let range = start..<start + items.count
+      return try TaskComparison(
+        task: file.task, items: items, answers: Array(answers[0][range]),
+        baselineAnswers: answers.count > 1 ? Array(answers[1][range]) : nil)
     }
   }
 

@@ -13,9 +13,9 @@ extension StageKind {
         .chatTemplate,
         Key("tokenizer", .model(.tokenizer), "A tokenizer for models that bring none"),
         Key("limit", .integer(1...Int.max), "Only the first so many questions of each task"),
-        Key("batch_size", .integer(1...65_536), default: 8, "Questions computed at once"),
+        Key("batch_size", .integer(1...65_536), default: 8, "Answers generated side by side"),
         Key("seed", .integer(0...Int.max), default: 1234, "Seeds the choice of solved examples, as the harness does"),
-        .memoryBudget, .device, .threads,
+        .device, .threads,
       ],
       aliases: sharedAliases.merging(
         [
