@@ -4,8 +4,8 @@ import Pipelines
 
 /// A user's own program as a stage: one text for `/bin/sh -c`, run in the project's root.
 ///
-/// Inputs and outputs are given as `$name`. What lies at an output's path is removed before the command starts, so that
-/// a stale file can not pass for a result, and copied into the cache after it.
+/// Inputs and outputs are given as `$name`. An earlier result at an output's path is removed before the command starts,
+/// so that a stale file can not pass for a new one, and the new one is copied into the cache after it.
 package struct CommandStage: StageRunner {
   package init() {}
 
@@ -15,14 +15,13 @@ package struct CommandStage: StageRunner {
     for input in context.spec.inputs {
       environment[input.name] = input.path?.display ?? input.model ?? ""
     }
-    var folders: [FilePath] = []
-    for output in context.spec.outputs {
-      let path = try place(of: output, context)
-      environment[output.name] = path.display
-      try Files.removeTree(path)
-      folders.append(path.parent)
+    let outputs = try context.spec.outputs.map { try CommandOutput($0, context) }
+    for output in outputs {
+      environment[output.name] = output.place.display
+      try output.empty()
+      try Files.makeFolder(output.place.parent)
     }
-    for folder in folders { try Files.makeFolder(folder) }
+    defer { for output in outputs { output.noteWhatIsLeft() } }
 
     let text = context.with["run"]?.string ?? ""
     let child = try CommandProcess(
@@ -42,37 +41,17 @@ package struct CommandStage: StageRunner {
         throw StageStopped()
       }
     }
-    for output in context.spec.outputs { try take(output, context) }
+    for output in outputs { try take(output, context) }
     return StageReport()
   }
 
-  private func place(of output: AttemptSpec.Output, _ context: StageContext) throws -> FilePath {
-    guard let text = output.path else {
-      throw StageError("the output '\(output.name)' has no path", at: context.spec.cell)
-    }
-    let parts = text.split(separator: "/")
-    guard !text.hasPrefix("/"), !parts.contains(".."), let first = parts.first, first != ".fettle" else {
+  private func take(_ output: CommandOutput, _ context: StageContext) throws {
+    guard Files.exists(output.place) else {
       throw StageError(
-        "the output '\(output.name)' must lie inside the project", at: context.spec.cell, value: text,
-        remedy: "give a path relative to the project's root, outside .fettle")
-    }
-    let path = context.spec.projectRoot.appending(text)
-    for input in context.spec.inputs where input.path == path || input.path == FilePath(text) {
-      throw StageError(
-        "the output '\(output.name)' is also the input '\(input.name)'", at: context.spec.cell, value: text,
-        remedy: "write to another path")
-    }
-    return path
-  }
-
-  private func take(_ output: AttemptSpec.Output, _ context: StageContext) throws {
-    let path = try place(of: output, context)
-    guard Files.exists(path) else {
-      throw StageError(
-        "the command did not write the output '\(output.name)'", at: context.spec.cell, value: output.path,
+        "the command did not write the output '\(output.name)'", at: context.spec.cell, value: output.place.display,
         remedy: "let it write there, or correct 'outputs'")
     }
-    try TreeCopy.copy(path, to: context.outputPath(output.name))
+    try TreeCopy.copy(output.place, to: context.outputPath(output.name))
   }
 }
 

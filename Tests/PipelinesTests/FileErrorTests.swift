@@ -222,6 +222,15 @@ struct FileErrorTests {
     Case(
       "shell's own", 29, "    with: {run: \"echo ${HOME} > $out\"}", (29, 17), "an unknown reference", "write $${HOME}"),
     Case("output outside", 30, "    outputs: {out: ../x}", (30, 20), "must not leave the stage's folder"),
+    Case("output in the cache", 30, "    outputs: {out: ./.fettle//cache.db}", (30, 20), "which is Fettle's own"),
+    Case("output among results", 30, "    outputs: {out: out/x}", (30, 20), "which is Fettle's own"),
+    Case("output over the file", 30, "    outputs: {out: ./p.yaml}", (30, 20), "would overwrite the pipeline file"),
+    Case("output in another", 30, "    outputs: {a: x/y, out: x}", (30, 28), "'a' and 'out' lie in each other"),
+    Case(
+      "output over an input", 28, "    inputs: {data: loud.txt/a}", (28, 20), "would overwrite what the stage reads"),
+    Case(
+      "input over env", 29, "    with: {run: \"cat $data > ${out}\", env: {data: x}}", (28, 14),
+      "is an input and also an entry of `env`"),
     Case("output's name", 30, "    outputs: {out: x, a-b: y}", (30, 23), "cannot be named 'a-b'"),
     Case(
       "input's name", 28, "    inputs: {PATH: clean.train, data: clean.train}", (28, 14), "has a meaning of its own"),

@@ -165,6 +165,7 @@ final class CellBuilder {
     let with = decoder.object(declaration.with, declaration.kind.with, "`with` of '\(declaration.name)'")
     KindChecks(declaration: declaration, faults: faults).check(with)
     let inputs = declaration.inputs.compactMap { input(of: $0, scope, producer) }
+    checkOutputs(of: declaration, inputs, decoder.references)
     let gates = declaration.gate.flatMap { graph.place[$0.stage] }.map { place in
       shape.matches(cell, in: shapes[place]).map { ids[place][$0] }
     }
@@ -240,6 +241,23 @@ final class CellBuilder {
     if declaration.kind.declaresOwn { return declaration.outputs }
     return declaration.kind.outputs.filter { missing($0, declaration) == nil }
       .map { CellOutput(name: $0.name, kind: $0.kind, path: nil) }
+  }
+
+  /// A command must not write over what it reads.
+  private func checkOutputs(of declaration: StageDeclaration, _ inputs: [CellInput], _ references: [Reference]) {
+    guard declaration.kind.declaresOwn else { return }
+    var read: [(path: String, position: Position)] = []
+    for input in inputs { if case .file(let path) = input.source { read.append((path, input.position)) } }
+    for reference in references {
+      if case .path(let path) = reference.target { read.append((path, reference.position)) }
+    }
+    for output in declaration.outputs {
+      for (path, position) in read where CommandNames.overlap(output.path ?? "", path) {
+        faults.note(
+          position, "the output '\(output.name)' of '\(declaration.name)' would overwrite what the stage reads",
+          text: path, remedy: "write the output to another path")
+      }
+    }
   }
 
   // MARK: Wiring

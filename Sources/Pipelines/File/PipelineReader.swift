@@ -25,7 +25,7 @@ extension Pipeline {
     }
     if let root = outcome.root {
       var reader = PipelineReader(faults)
-      if let pipeline = reader.read(root, overrides: overrides) { return pipeline }
+      if let pipeline = reader.read(root, file: file, overrides: overrides) { return pipeline }
     }
     throw faults.error(file)
   }
@@ -42,7 +42,7 @@ struct PipelineReader {
   }
 
   /// The pipeline; nil when faults were noted.
-  mutating func read(_ root: YAMLNode, overrides: [String]) -> Pipeline? {
+  mutating func read(_ root: YAMLNode, file path: String, overrides: [String]) -> Pipeline? {
     guard root.members != nil else {
       faults.note(root, "a pipeline file must be a mapping, not \(root.kindName)", remedy: "begin with `fettle: 1`")
       return nil
@@ -58,7 +58,7 @@ struct PipelineReader {
     scope.vars = vars.values
     scope.brokenVars = Set(root["vars"]?.members?.map(\.name) ?? []).subtracting(vars.values.keys)
     guard let stages = root["stages"] else { return nil }
-    let declarations = declarations(stages)
+    let declarations = declarations(stages, file: path)
     let graph = StageGraph(declarations, faults: faults)
     let cells = CellBuilder(graph: graph, scope: scope, declared: stages.members?.map(\.name) ?? []).cells()
     guard faults.isEmpty, let name else { return nil }
@@ -66,7 +66,7 @@ struct PipelineReader {
       name: name, seed: UInt64(scope.seed), vars: vars.object, stageNames: declarations.map(\.name), cells: cells)
   }
 
-  private func declarations(_ node: YAMLNode) -> [StageDeclaration] {
+  private func declarations(_ node: YAMLNode, file: String) -> [StageDeclaration] {
     guard let members = node.members, !members.isEmpty else {
       let got = node.members != nil ? "empty" : node.kindName
       faults.note(
@@ -91,7 +91,8 @@ struct PipelineReader {
           remedy: StageNames.rule)
         return nil
       }
-      let reader = StageReader(scope: scope, stages: known, stageOrder: names, kinds: kinds, outputNames: outputs)
+      let reader = StageReader(
+        scope: scope, stages: known, stageOrder: names, kinds: kinds, outputNames: outputs, file: file)
       return reader.read(member)
     }
   }

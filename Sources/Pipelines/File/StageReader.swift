@@ -10,6 +10,8 @@ struct StageReader {
   let kinds: [String: StageKind]
   /// Every output name any kind has: tells a mistyped `stage.output` from a file's name.
   let outputNames: Set<String>
+  /// The pipeline file as it was named.
+  let file: String
 
   private var faults: FaultList { scope.faults }
 
@@ -30,6 +32,7 @@ struct StageReader {
     let with = with(node["with"], at: member.key)
     let outputs = outputs(node["outputs"], kind, title, member.key)
     let (inputs, gate) = inputs(node["inputs"], kind, title, member.key)
+    if kind.declaresOwn { checkVariables(node, with) }
     return StageDeclaration(
       name: member.name, kind: kind, position: member.key.position, with: with, inputs: inputs, gate: gate,
       axes: axes(node["matrix"]), outputs: outputs, retries: values["retries"]?.int ?? 0,
@@ -209,10 +212,34 @@ struct StageReader {
       guard case .node(let resolved)? = scope.resolve(member.value), let path = resolved.text else { continue }
       if let fault = CommandNames.outputFault(path) {
         faults.note(resolved, "the output '\(member.name)' \(fault)", remedy: "write a path below the stage's folder")
+      } else if CommandNames.overlap(path, file) {
+        faults.note(
+          resolved, "the output '\(member.name)' would overwrite the pipeline file", remedy: "write to another path")
+      } else if let other = outputs.first(where: { CommandNames.overlap($0.path ?? "", path) }) {
+        faults.note(
+          resolved, "the outputs '\(other.name)' and '\(member.name)' lie in each other",
+          remedy: "give each a path of its own")
       }
       outputs.append(CellOutput(name: member.name, kind: .files, path: path))
     }
     return outputs
+  }
+
+  /// A command's inputs, outputs and `env` are variables of one shell: no name may stand for two of them.
+  private func checkVariables(_ node: YAMLNode, _ with: YAMLNode) {
+    var taken: [String: String] = [:]
+    for (words, mapping) in [
+      ("an entry of `env`", with["env"]), ("an input", node["inputs"]), ("an output", node["outputs"]),
+    ] {
+      for member in mapping?.members ?? [] where member.name != "gate" {
+        if let other = taken[member.name] {
+          faults.note(
+            member.key, "'\(Problem.shortened(member.name))' is \(words) and also \(other)",
+            remedy: "give each a name of its own: all are variables of the command's shell")
+        }
+        taken[member.name] = words
+      }
+    }
   }
 
   private func axes(_ node: YAMLNode?) -> [DeclaredAxis] {
