@@ -41,11 +41,18 @@ import Testing
     #expect(error?.problem.place == pattern)
   }
 
-  @Test func `links that loop are walked once`() throws {
+  @Test func `a link that leads back is an error, any other is followed`() throws {
     let folder = try folder()
-    try FileManager.default.createSymbolicLink(
-      atPath: folder.path.appending("c/loop").display, withDestinationPath: folder.path.display)
-    #expect(try match("**/d.txt", in: folder) == ["c/d.txt"])
+    func link(_ name: String, to target: String) throws {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.path.appending(name).display, withDestinationPath: folder.path.appending(target).display)
+    }
+    try folder.write("z.out/y.txt", "row\n")
+    try link("c/z", to: "z.out")
+    #expect(try match("c/**/*.txt", in: folder) == ["c/d.txt", "c/e/f.txt", "c/z/y.txt"])
+    try link("c/loop", to: "c")
+    let error = #expect(throws: CorpusError.self) { try match("**/d.txt", in: folder) }
+    #expect(error?.problem.place?.hasPrefix("c/loop") == true)
   }
 
   @Test func `a list of paths keeps its order`() throws {

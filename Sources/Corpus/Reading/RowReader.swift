@@ -61,7 +61,7 @@ package final class RowReader {
   /// The files of `spec`: each path or glob in the order given, a glob's matches sorted by bytes.
   package func files(_ spec: SourceSpec) throws(CorpusError) -> [FilePath] {
     var files: [FilePath] = []
-    for path in spec.paths { files += try Glob(pattern: path).files(in: root) }
+    for path in spec.paths { files += try SourceFiles.matching(path, in: root) }
     return files
   }
 
@@ -71,7 +71,7 @@ package final class RowReader {
   func filesByContent(_ spec: SourceSpec) throws(CorpusError) -> [FilePath] {
     var files: [FilePath] = []
     for path in spec.paths {
-      let matches = try Glob(pattern: path).files(in: root)
+      let matches = try SourceFiles.matching(path, in: root)
       if matches.count < 2 {
         files += matches
         continue

@@ -9,10 +9,6 @@ enum ModelText {
 
   static let presets = ["nano", "135m", "1b", "8b", "14b"]
 
-  static func isGlob(_ text: String) -> Bool {
-    text.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
-  }
-
   static func pathFault(_ text: String) -> Fault? {
     if text.isEmpty { return Fault(what: "it is empty", remedy: "name a file or folder") }
     if text.utf8.contains(0) { return Fault(what: "it holds a zero byte", remedy: nil) }

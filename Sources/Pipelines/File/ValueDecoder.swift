@@ -265,7 +265,7 @@ extension ValueDecoder {
       faults.note(node, "'\(name)' is no path: \(fault.what)", remedy: fault.remedy)
       return nil
     }
-    let target: Reference.Target = ModelText.isGlob(text) ? .glob(text) : .path(text)
+    let target: Reference.Target = Glob.isPattern(FilePath(text)) ? .glob(text) : .path(text)
     references.append(Reference(place: place, role: nil, target: target, text: text, position: node.position))
     return JSON(text)
   }

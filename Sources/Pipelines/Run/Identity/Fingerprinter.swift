@@ -109,15 +109,21 @@ final class Fingerprinter {
     switch reference.target {
     case .path(let text):
       paths = [FilePath(text)]
-      content = ["content": JSON(try read(FilePath(text), &builder).hex)]
+      content = try literal(FilePath(text), isData: reference.role == nil, &builder)
     case .glob(let pattern):
-      paths = try running { try Glob.files(pattern, in: project.root) }
-      guard !paths.isEmpty else {
-        throw RunError("no file matches the pattern", value: pattern, remedy: "check the pattern and the folder")
+      let pattern = FilePath(pattern)
+      if try running({ try Glob.isLiteral(pattern, in: project.root) }) {
+        // A file whose name looks like a pattern.
+        paths = [pattern]
+        content = try literal(pattern, isData: reference.role == nil, &builder)
+      } else {
+        paths = try running { try Glob.files(pattern, in: project.root) }
+        guard !paths.isEmpty else {
+          throw RunError(
+            "no file matches the pattern", value: pattern.display, remedy: "check the pattern and the folder")
+        }
+        content = ["contents": try contents(of: paths, &builder)]
       }
-      var digests: [JSON] = []
-      for path in paths { digests.append(JSON(try read(path, &builder).hex)) }
-      content = ["contents": .array(digests)]
     case .model(let name):
       content = try model(name, &builder)
     case .builtIn(let name):
@@ -136,6 +142,27 @@ final class Fingerprinter {
     }
     if !isForecast { builder.references.append(AttemptSpec.ReferencedFiles(reference, paths: paths)) }
     return content
+  }
+
+  /// A file or folder by its content; the name of a data file also tells its format.
+  private func literal(_ path: FilePath, isData: Bool, _ builder: inout Builder) throws(RunError) -> JSON {
+    let digest = JSON(try read(path, &builder).hex)
+    return isData ? ["content": digest, "format": JSON(Fingerprinter.formatHint(path))] : ["content": digest]
+  }
+
+  /// The files that a pattern matches, in an order that names do not decide: renaming them changes no result.
+  private func contents(of paths: [FilePath], _ builder: inout Builder) throws(RunError) -> JSON {
+    var files: [String] = []
+    for path in paths { files.append("\(try read(path, &builder).hex) \(Fingerprinter.formatHint(path))") }
+    return .array(files.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map { JSON($0) })
+  }
+
+  /// The ending of a file's name, small, with the one before it where the first tells how the file is packed.
+  static func formatHint(_ path: FilePath) -> String {
+    let ending = path.fileExtension
+    guard ["gz", "bz2", "xz", "zst", "lz4", "lzma", "z"].contains(ending) else { return ending }
+    let inner = FilePath(bytes: Array(path.bytes.dropLast(ending.utf8.count + 1))).fileExtension
+    return inner.isEmpty ? ending : "\(inner).\(ending)"
   }
 
   private func content(
