@@ -61,6 +61,16 @@ import Testing
     #expect(try dropped(rows, items, ["fields": "explanation"]) == [1])
   }
 
+  @Test func `a field that no item has, or items without text, are errors`() throws {
+    let items = "{\"question\":\"short one\"}\n"
+    for fields in [["qestion"], ["question", "anwser"]] as [JSON] {
+      let error = #expect(throws: CorpusError.self) { try dropped(chat("q", "a"), items, ["fields": fields]) }
+      #expect(error?.problem.description.contains("no evaluation item has the field") == true)
+    }
+    #expect(throws: CorpusError.self) { try dropped(chat("q", "a"), "{\"question\":1}\n") }
+    #expect(throws: CorpusError.self) { try dropped(chat("q", "a"), "{\"question\":1}\n", ["fields": ["question"]]) }
+  }
+
   @Test func `the ledger names the item and the words shared`() throws {
     let folder = try TestFolder()
     try folder.write("a.jsonl", chat("Q: \(long)", "a") + chat("other", "row"))

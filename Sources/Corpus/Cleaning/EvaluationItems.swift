@@ -21,6 +21,8 @@ final class EvaluationItems: Sendable {
     var spaceRuns = RunTable()
     var letterRuns = RunTable()
     var wholes: [WordsKey: Int32] = [:]
+    var missing = Set(fields)
+    var hasText = false
     try reader.read(try reader.files(spec), spec) { batch throws(CorpusError) in
       if let reject = batch.rejects.first {
         throw CorpusError(
@@ -37,6 +39,8 @@ final class EvaluationItems: Sendable {
         return texts
       }
       for piece in pieces {
+        missing.subtract(piece.foundFields)
+        hasText = hasText || !piece.spaceRuns.isEmpty || !piece.letterRuns.isEmpty || !piece.wholes.isEmpty
         for (hash, item) in piece.spaceRuns { spaceRuns.insert(hash, item) }
         for (hash, item) in piece.letterRuns { letterRuns.insert(hash, item) }
         for (key, item) in piece.wholes where wholes[key] == nil { wholes[key] = item }
@@ -44,6 +48,17 @@ final class EvaluationItems: Sendable {
     }
     guard !places.isEmpty else {
       throw CorpusError(.source, "the evaluation files hold no item", at: paths.joined(separator: ", "))
+    }
+    // Without these rows would be kept that repeat an item, and nobody would know.
+    if let field = fields.first(where: missing.contains) {
+      throw CorpusError(
+        .option, "no evaluation item has the field '\(field)'", at: paths.joined(separator: ", "),
+        remedy: "correct 'fields', or leave it out to compare all texts")
+    }
+    guard hasText else {
+      throw CorpusError(
+        .source, "the evaluation items hold no text to compare with", at: paths.joined(separator: ", "),
+        remedy: fields.isEmpty ? "check the files" : "name other fields, or leave 'fields' out to compare all texts")
     }
     spaceRuns.seal()
     letterRuns.seal()
@@ -114,6 +129,8 @@ struct ItemTexts: Sendable {
   private(set) var spaceRuns: [(hash: UInt64, item: Int32)] = []
   private(set) var letterRuns: [(hash: UInt64, item: Int32)] = []
   private(set) var wholes: [(key: WordsKey, item: Int32)] = []
+  /// Which of `fields` some item has.
+  private(set) var foundFields: Set<String> = []
 
   init(fields: [String], length: Int) {
     self.fields = fields
@@ -132,7 +149,9 @@ struct ItemTexts: Sendable {
   mutating func add(_ value: JSON, _ item: Int32) {
     if !fields.isEmpty, let object = value.object {
       for field in fields {
-        if let part = object[field] { addStrings(part, item, isQuestion: true, depth: 0) }
+        guard let part = object[field] else { continue }
+        foundFields.insert(field)
+        addStrings(part, item, isQuestion: true, depth: 0)
       }
       return
     }
