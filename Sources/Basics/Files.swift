@@ -150,14 +150,18 @@ package final class File: Sendable {
   package let path: FilePath
   package let descriptor: Int32
 
-  /// Opens a file for reading; a folder is refused.
+  /// Opens a file for reading; a folder or a pipe is refused.
   package init(reading path: FilePath) throws(FileError) {
     self.path = path
-    descriptor = unsafe path.withCString { unsafe open($0, O_RDONLY | O_CLOEXEC) }
+    // A pipe without a writer would block the opening for ever.
+    descriptor = unsafe path.withCString { unsafe open($0, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
     guard descriptor >= 0 else { throw FileError("open the file", path) }
     var info = stat()
-    if unsafe fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFDIR {
-      throw FileError("read", path, code: EISDIR)
+    guard unsafe fstat(descriptor, &info) == 0 else { throw FileError("look at the file", path) }
+    switch info.st_mode & S_IFMT {
+    case S_IFDIR: throw FileError("read", path, code: EISDIR)
+    case S_IFIFO, S_IFSOCK: throw FileError("read a pipe as a file", path, code: ESPIPE)
+    default: break
     }
   }
 

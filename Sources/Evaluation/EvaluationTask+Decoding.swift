@@ -38,6 +38,10 @@ extension EvaluationTask {
     generation = reader.generation()
     metrics = reader.metrics(outputType)
     filters = reader.filters()
+    sampler = reader.sampler()
+    if let split = fewshotSplit, !dataFiles.contains(where: { $0.split == split }) {
+      reader.fail("no data file for the few-shot split '\(split)'", remedy: "name it in dataset_kwargs.data_files")
+    }
     if let repeats = reader.whole("repeats", in: 1...1_000_000), repeats != 1 {
       reader.fail("repeats other than 1 are not supported", value: "\(repeats)", remedy: "remove it")
     }
@@ -136,6 +140,8 @@ private struct TaskReader {
 
   mutating func generation() -> EvaluationTask.Generation {
     var result = EvaluationTask.Generation()
+    // As the harness has it: without a stop text, the text between shots is one.
+    result.until = [optionalText("fewshot_delimiter") ?? "\n\n"].filter { !$0.isEmpty }
     guard let value = value("generation_kwargs") else { return result }
     guard let options = value.object else {
       fail("'generation_kwargs' must be a mapping", value: value.kindName)
@@ -165,12 +171,12 @@ private struct TaskReader {
           fail("generation_kwargs.temperature must be a number from 0", value: value.text())
         }
       case "do_sample":
-        if value.bool == false { result.temperature = 0 }
         if value.bool == nil { fail("generation_kwargs.do_sample must be true or false", value: value.text()) }
       default:
         fail("generation_kwargs.\(key) is not supported", remedy: "use until, max_gen_toks, temperature, do_sample")
       }
     }
+    if options["do_sample"]?.bool == true, options["temperature"] == nil { result.temperature = 1 }
     if options["do_sample"]?.bool == false { result.temperature = 0 }
     return result
   }
@@ -190,10 +196,21 @@ private struct TaskReader {
         continue
       }
       var entry = metric(name)
-      if let higher = item["higher_is_better"]?.bool { entry.higherIsBetter = higher }
-      entry.ignoreCase = item["ignore_case"]?.bool ?? false
-      entry.ignorePunctuation = item["ignore_punctuation"]?.bool ?? false
-      entry.regexesToIgnore = item["regexes_to_ignore"]?.array?.compactMap(\.string) ?? []
+      entry.higherIsBetter = flag("higher_is_better", of: item, name) ?? entry.higherIsBetter
+      entry.ignoreCase = flag("ignore_case", of: item, name) ?? false
+      entry.ignorePunctuation = flag("ignore_punctuation", of: item, name) ?? false
+      if let patterns = item["regexes_to_ignore"] {
+        entry.regexesToIgnore = patterns.array?.compactMap(\.string) ?? []
+        if patterns.array == nil || entry.regexesToIgnore.count != patterns.array?.count {
+          fail("regexes_to_ignore of metric \(name) must be a list of strings", value: patterns.text())
+        }
+      }
+      if let way = item["aggregation"],
+        !["mean", "perplexity", "weighted_perplexity", "bits_per_byte"].contains(way.string)
+      {
+        fail(
+          "unknown aggregation of metric \(name)", value: way.text(), remedy: "leave it out: each metric has its own")
+      }
       let keys = [
         "metric", "aggregation", "higher_is_better", "ignore_case", "ignore_punctuation", "regexes_to_ignore",
       ]
@@ -206,15 +223,43 @@ private struct TaskReader {
     return result
   }
 
+  private mutating func flag(_ key: String, of item: JSON, _ metric: String) -> Bool? {
+    guard let value = item[key] else { return nil }
+    if value.bool == nil { fail("\(key) of metric \(metric) must be true or false", value: value.text()) }
+    return value.bool
+  }
+
+  /// Whether shots are drawn as the harness draws them, or the first ones are taken.
+  mutating func sampler() -> EvaluationTask.ShotSampler {
+    guard let value = value("fewshot_config") else { return .random }
+    for key in value.object?.keys ?? [] where key != "sampler" {
+      fail("fewshot_config.\(key) is not supported", remedy: "use sampler: default or first_n")
+    }
+    switch value["sampler"]?.string {
+    case "first_n": return .firstN
+    case "default": return .random
+    default:
+      fail("unknown fewshot_config", value: value.text(), remedy: "use sampler: default or first_n")
+      return .random
+    }
+  }
+
   mutating func filters() -> [EvaluationTask.Filter] {
     guard let list = value("filter_list") else { return [.init(name: "none", functions: [.takeFirst])] }
     var result: [EvaluationTask.Filter] = []
     for item in list.array ?? [] {
       var functions: [EvaluationTask.Filter.Function] = []
-      for step in item["filter"]?.array ?? [] {
+      guard let steps = item["filter"]?.array else {
+        fail("a filter needs a list 'filter' of functions", value: item.text())
+        continue
+      }
+      for step in steps {
         switch step["function"]?.string {
         case "take_first": functions.append(.takeFirst)
         case "regex":
+          if let select = step["group_select"], select.int == nil {
+            fail("group_select of a regex filter must be a whole number", value: select.text())
+          }
           functions.append(
             .regex(
               pattern: step["regex_pattern"]?.string ?? #"#### (\-?[0-9\.\,]+)"#,

@@ -17,6 +17,13 @@ package struct EvaluationTask: Sendable {
     package var regexesToIgnore: [String] = []
   }
 
+  /// How shots are chosen.
+  package enum ShotSampler: Sendable {
+    /// A seeded sample for each document, the one lm-evaluation-harness draws.
+    case random
+    case firstN
+  }
+
   /// Where generation ends, and how it samples.
   package struct Generation: Sendable, Equatable {
     package var until: [String] = []
@@ -41,7 +48,7 @@ package struct EvaluationTask: Sendable {
 
   package var name: String
   package var outputType: OutputType
-  /// Split name -> file path or glob, relative to the task file's folder.
+  /// Split name -> file path, relative to the task file's folder.
   package var dataFiles: [(split: String, path: String)]
   package var testSplit: String
   package var fewshotSplit: String?
@@ -52,6 +59,7 @@ package struct EvaluationTask: Sendable {
   package var targetDelimiter: String
   package var fewshotDelimiter: String
   package var numFewshot: Int?
+  package var sampler: ShotSampler
   package var generation: Generation
   package var metrics: [Metric]
   package var filters: [Filter]

@@ -194,19 +194,25 @@ extension Decoder.Sequence {
   /// Whether the next id ends the text, a stop text has appeared, or there is no more room.
   func isOver(in model: LanguageModel, _ length: Int) -> Bool {
     model.endIDs.contains(next) || continuation.ids.count >= request.options.maxTokens || position >= length
-      || stopPlace(model.tokenizer.decode(continuation.ids, skipSpecials: true)) != nil
+      || hasStopText(model)
+  }
+
+  /// Whether a stop text has just been completed; control tokens spell their text here.
+  private func hasStopText(_ model: LanguageModel) -> Bool {
+    guard let longest = request.options.until.map(\.utf8.count).max() else { return false }
+    // Every token stands for a byte or more, so the last ones hold the text whole.
+    let tail = continuation.ids.suffix(longest + 8)
+    return stopPlace(model.tokenizer.decode(Array(tail), skipSpecials: false)) != nil
   }
 
   /// The finished continuation.
   func result(_ model: LanguageModel) -> Continuation {
     var result = continuation
+    let isStopped = hasStopText(model)
+    if isStopped, let last = result.ids.last, model.tokenizer.isSpecial(last) { result.ids.removeLast() }
     result.text = model.tokenizer.decode(result.ids, skipSpecials: true)
-    if let place = stopPlace(result.text) {
-      result.text = Array(result.text[..<place])
-      result.reason = .stop
-    } else {
-      result.reason = model.endIDs.contains(next) ? .stop : .length
-    }
+    if let place = stopPlace(result.text) { result.text = Array(result.text[..<place]) }
+    result.reason = isStopped || model.endIDs.contains(next) ? .stop : .length
     return result
   }
 

@@ -23,12 +23,14 @@ extension LanguageModel {
           scored += windows
         case .generate(let prompt, let options):
           own.append(.generated(generated.count))
-          generated.append(
-            GenerationRequest(prompt: try encoder.prompt(prompt, room: options.maxTokens), options: options))
+          let encoded = try encoder.prompt(prompt, room: options.maxTokens)
+          if encoded.isCut { cutRequests += 1 }
+          generated.append(GenerationRequest(prompt: encoded.ids, options: options))
         }
       }
       places.append(own)
     }
+    cutRequests += scored.count(where: \.isCut)
     let total = scored.count + generated.count
     let share = { (done: Int) in total == 0 ? items.count : done * items.count / total }
     let scores = try score(scored) { done throws(EvaluationError) in try progress(share(done)) }
@@ -55,13 +57,15 @@ extension LanguageModel {
     case generated(Int)
   }
 
-  /// Continues one prompt.
+  /// Continues one prompt, as far as the model's length allows.
   package func generate(
     _ prompt: PromptText, _ options: EvaluationTask.Generation, seed: UInt64
   ) throws(EvaluationError) -> Continuation {
     let encoder = RequestEncoder(tokenizer: tokenizer, maximumLength: maximumLength)
-    return try generate(
-      ids: try encoder.prompt(prompt, room: min(options.maxTokens, maximumLength - 1)), options, seed: seed)
+    let ids = try encoder.ids(prompt)
+    var options = options
+    options.maxTokens = max(1, min(options.maxTokens, maximumLength - ids.count))
+    return try generate(ids: ids, options, seed: seed)
   }
 
   /// Continues one prompt given as ids.

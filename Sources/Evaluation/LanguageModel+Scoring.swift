@@ -99,6 +99,11 @@ extension LanguageModel {
     var row = 0
     for index in batch {
       for place in row..<row + requests[index].scored {
+        guard logProbabilities[place].isFinite else {
+          throw EvaluationError(
+            "the model gives a log-probability that is not finite", value: "\(logProbabilities[place])",
+            remedy: "its weights are damaged, or its training diverged")
+        }
         scores[index].logProbabilities.append(logProbabilities[place])
         if best[place] != targets[place] { scores[index].isGreedy = false }
       }

@@ -13,6 +13,8 @@ package final class LanguageModel {
   let batchSize: Int
   let backend: any Backend
   private let weights: any WeightSource
+  /// Requests that lost their left because the model reads no more.
+  package var cutRequests = 0
   private var arena: (any ArenaMemory)?
   private var programs: [String: Any] = [:]
 

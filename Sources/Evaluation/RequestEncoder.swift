@@ -7,6 +7,8 @@ struct EncodedRequest: Sendable {
   var ids: [Int32]
   /// How many of the last ids are scored; each has an id before it.
   var scored: Int
+  /// Whether ids on the left were left out because the model reads no more.
+  var isCut = false
 }
 
 /// Turns texts into ids by lm-evaluation-harness's rules (`_encode_pair`, rolling windows).
@@ -30,8 +32,8 @@ struct RequestEncoder {
         first == prefixID && ids.count > 1 ? ids : [prefixID] + ids,
         scored: first == prefixID ? ids.count - 1 : ids.count)
     }
-    let whole = try encode(context.bytes + continuation, context.controlRanges, bos: nil)
-    let alone = try encode(Array(context.bytes[..<kept]), context.controlRanges, bos: nil)
+    let whole = try encode(context.bytes + continuation, context.controlRanges, bos: tokenizer.addsBOS)
+    let alone = try encode(Array(context.bytes[..<kept]), context.controlRanges, bos: tokenizer.addsBOS)
     guard whole.count > alone.count else {
       throw EvaluationError(
         "a continuation without a token can not be scored", value: String(decoding: continuation, as: UTF8.self))
@@ -62,21 +64,31 @@ struct RequestEncoder {
   }
 
   /// Ids of a prompt, its left cut so that `room` more fit.
-  func prompt(_ prompt: PromptText, room: Int) throws(EvaluationError) -> [Int32] {
-    var ids = try encode(prompt.bytes, prompt.controlRanges, bos: nil)
-    if ids.isEmpty, let prefixID { ids = [prefixID] }
-    guard !ids.isEmpty else { throw EvaluationError("an empty prompt can not be continued") }
+  func prompt(_ prompt: PromptText, room: Int) throws(EvaluationError) -> EncodedRequest {
     guard room < maximumLength else {
       throw EvaluationError(
         "max_gen_toks leaves no room for a prompt within \(maximumLength) positions", value: "\(room)",
         remedy: "lower it below the model's length")
     }
-    return Array(ids.suffix(maximumLength - room))
+    let ids = try ids(prompt)
+    return EncodedRequest(
+      ids: Array(ids.suffix(maximumLength - room)), scored: 0, isCut: ids.count > maximumLength - room)
   }
 
-  private func encode(_ text: [UInt8], _ ranges: [Range<Int>], bos: Bool?) throws(EvaluationError) -> [Int32] {
+  /// All ids of a prompt: BOS as the tokenizer says, once, and nothing behind.
+  func ids(_ prompt: PromptText) throws(EvaluationError) -> [Int32] {
+    let ids = try encode(prompt.bytes, prompt.controlRanges, bos: tokenizer.addsBOS)
+    if !ids.isEmpty { return ids }
+    guard let prefixID else { throw EvaluationError("an empty prompt can not be continued") }
+    return [prefixID]
+  }
+
+  private func encode(_ text: [UInt8], _ ranges: [Range<Int>], bos: Bool) throws(EvaluationError) -> [Int32] {
     do {
-      return try tokenizer.encodeIDs(text, specials: ranges.isEmpty ? .text : .within(ranges), bos: bos)
+      let ids = try tokenizer.encodeIDs(text, specials: ranges.isEmpty ? .text : .within(ranges), bos: bos)
+      // A template that writes the BOS itself must not have it twice.
+      if bos, ids.count > 1, ids[0] == tokenizer.bosID, ids[1] == ids[0] { return Array(ids.dropFirst()) }
+      return ids
     } catch {
       throw EvaluationError(error.problem)
     }
@@ -85,7 +97,7 @@ struct RequestEncoder {
   /// The last ids that fit: `maximumLength` are fed, and the last one is only a target.
   private func cut(_ ids: [Int32], scored: Int) -> EncodedRequest {
     let kept = Array(ids.suffix(maximumLength + 1))
-    return EncodedRequest(ids: kept, scored: min(scored, kept.count - 1))
+    return EncodedRequest(ids: kept, scored: min(scored, kept.count - 1), isCut: kept.count < ids.count)
   }
 
   /// Bytes of `text` without white space at its end (Python's `rstrip`).

@@ -33,7 +33,7 @@ package enum Statistics {
   /// Scores of 0 and 1: McNemar's exact test on the pairs that differ. Other scores: the sign-flip permutation test
   /// on the differences, 9,999 seeded flips and the observed one.
   package static func pairedPValue(_ a: [Double], _ b: [Double], seed: UInt64 = 1234) -> Double? {
-    guard a.count == b.count, !a.isEmpty else { return nil }
+    guard a.count == b.count, !a.isEmpty, (a + b).allSatisfy(\.isFinite) else { return nil }
     let differences = zip(a, b).map { $1 - $0 }
     if (a + b).allSatisfy({ $0 == 0 || $0 == 1 }) {
       let better = differences.count { $0 > 0 }

@@ -25,25 +25,29 @@ package struct TaskItem: Sendable {
 }
 
 /// Turns documents into requests: templates, shots, chat.
-package struct TaskItemBuilder: Sendable {
+package struct TaskItemBuilder {
   /// Renders one template over a document's fields.
   package typealias Renderer = @Sendable (_ template: String, _ fields: JSON.Object) throws(EvaluationError) -> String
   /// Renders messages with a generation prompt.
   package typealias ChatRenderer = @Sendable (_ messages: [JSON]) throws(EvaluationError) -> PromptText
 
   private let task: EvaluationTask
-  private let shots: Int
-  private let shotDocuments: [JSON.Object]
+  private let shots: ShotSource
   private let render: Renderer
   private let chat: ChatRenderer?
 
-  /// `shotDocuments` are the documents shots are taken from: the first `shots` of them that are not the item itself.
+  /// - Parameters:
+  ///   - shots: how many solved examples stand before each question.
+  ///   - shotDocuments: what they are taken from; never the item itself.
+  ///   - sharesSplit: whether these are the very documents that are asked.
+  ///   - seed: of the draws; items must be built in the documents' order to get the same ones.
   package init(
-    task: EvaluationTask, shots: Int, shotDocuments: [JSON.Object], render: @escaping Renderer, chat: ChatRenderer?
+    task: EvaluationTask, shots: Int, shotDocuments: [JSON.Object], sharesSplit: Bool = true, seed: UInt64 = 1234,
+    render: @escaping Renderer, chat: ChatRenderer?
   ) {
     self.task = task
-    self.shots = shots
-    self.shotDocuments = shotDocuments
+    self.shots = ShotSource(
+      documents: shotDocuments, count: shots, sampler: task.sampler, drawsOneMore: sharesSplit, seed: seed)
     self.render = render
     self.chat = chat
   }
@@ -80,7 +84,7 @@ package struct TaskItemBuilder: Sendable {
 
   private func context(_ document: JSON.Object, _ place: String) throws(EvaluationError) -> PromptText {
     var parts = task.description
-    for shot in try examples(notLike: document) {
+    for shot in try shots.next(for: document, task: task.name) {
       parts += try text(.string(task.docToText), shot, place) + task.targetDelimiter
       parts += try answer(shot, place) + task.fewshotDelimiter
     }
@@ -93,17 +97,6 @@ package struct TaskItemBuilder: Sendable {
     }
     messages.append(["role": "user", "content": .string(parts)])
     return try chat(messages)
-  }
-
-  private func examples(notLike document: JSON.Object) throws(EvaluationError) -> [JSON.Object] {
-    guard shots > 0 else { return [] }
-    let found = shotDocuments.lazy.filter { JSON.object($0) != .object(document) }.prefix(shots)
-    guard found.count == shots else {
-      throw EvaluationError(
-        "task '\(task.name)' has too few documents for \(shots) shots", value: "\(found.count)",
-        remedy: "lower num_fewshot or name a larger fewshot_split")
-    }
-    return Array(found)
   }
 
   /// The right answer of a shot as text.
@@ -155,19 +148,54 @@ package struct TaskItemBuilder: Sendable {
     return choices
   }
 
+  /// As the harness has it: a rendered text of digits is a place, a field's text is the choice itself.
   private func gold(_ document: JSON.Object, _ choices: [String], _ place: String) throws(EvaluationError) -> Int {
     let target = try value(task.docToTarget, document, place)
-    if let index = target.int ?? target.string.flatMap({ Int($0.filter { $0 != " " }) }),
-      choices.indices.contains(index)
-    {
-      // A choice that is spelt like a number wins over its place only when the place is no number in the document.
-      if target.int != nil || !choices.contains(where: { sameBytes($0, target.string ?? "") }) { return index }
+    let isField = task.docToTarget.string.map { document[$0] != nil } ?? true
+    if let text = target.string {
+      if !isField, let index = Int(text), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+        if choices.indices.contains(index) { return index }
+      } else if let index = choices.firstIndex(where: { sameBytes($0, text) }) {
+        return index
+      }
+    } else if let index = target.int ?? target.bool.map({ $0 ? 1 : 0 }), choices.indices.contains(index) {
+      return index
     }
-    if let text = target.string, let index = choices.firstIndex(where: { sameBytes($0, text) }) { return index }
-    if let flag = target.bool { return flag ? min(1, choices.count - 1) : 0 }
     throw EvaluationError(
       "doc_to_target is neither a choice nor the place of one", at: place, value: target.text(),
       remedy: "choices are \(choices.joined(separator: ", "))")
+  }
+}
+
+/// Chooses the shots of one document after the other.
+private final class ShotSource {
+  private let documents: [JSON.Object]
+  private let count: Int
+  private let sampler: EvaluationTask.ShotSampler
+  private let drawsOneMore: Bool
+  private var random: PythonRandom
+
+  init(
+    documents: [JSON.Object], count: Int, sampler: EvaluationTask.ShotSampler, drawsOneMore: Bool, seed: UInt64
+  ) {
+    self.documents = documents
+    self.count = count
+    self.sampler = sampler
+    self.drawsOneMore = drawsOneMore
+    random = PythonRandom(seed: seed)
+  }
+
+  /// Draws one more than needed where the document itself may be among them, and leaves it out.
+  func next(for document: JSON.Object, task: String) throws(EvaluationError) -> [JSON.Object] {
+    guard count > 0 else { return [] }
+    let drawn = drawsOneMore ? count + 1 : count
+    guard drawn <= documents.count else {
+      throw EvaluationError(
+        "task '\(task)' has too few documents for \(count) shots", value: "\(documents.count)",
+        remedy: "lower num_fewshot or name a larger fewshot_split")
+    }
+    let places = sampler == .firstN ? Array(0..<drawn) : random.sample(drawn, of: documents.count)
+    return places.map { documents[$0] }.filter { JSON.object($0) != .object(document) }.prefix(count).map { $0 }
   }
 }
 

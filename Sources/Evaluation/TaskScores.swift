@@ -24,7 +24,12 @@ package struct TaskScores: Sendable {
       case .multipleChoice: result.append(mean(metric, choiceScores(metric, items, answers)))
       case .loglikelihood: result.append(likelihood(metric, answers))
       case .loglikelihoodRolling: result.append(rolling(metric, items, answers))
-      case .generateUntil: result.append(mean(metric, try matches(metric, items, answers)))
+      case .generateUntil:
+        for filter in task.filters {
+          var named = metric
+          if task.filters.count > 1 { named.name = "\(metric.name),\(filter.name)" }
+          result.append(mean(named, try matches(metric, filter, items, answers)))
+        }
       }
     }
     return result
@@ -80,7 +85,7 @@ package struct TaskScores: Sendable {
       return metric.name == "bits_per_byte" ? rate / log(2) : exp(rate)
     }
     return MetricScores(
-      metric: metric, items: pairs.map { $0.sum / max($0.size, 1) }, value: statistic(pairs),
+      metric: metric, items: pairs.map(\.sum), value: statistic(pairs),
       standardError: Statistics.bootstrapError(pairs, statistic))
   }
 
@@ -97,13 +102,12 @@ package struct TaskScores: Sendable {
   }
 
   private func matches(
-    _ metric: EvaluationTask.Metric, _ items: [TaskItem], _ answers: [[ModelAnswer]]
+    _ metric: EvaluationTask.Metric, _ filter: EvaluationTask.Filter, _ items: [TaskItem], _ answers: [[ModelAnswer]]
   ) throws(EvaluationError) -> [Double] {
     let matcher = try AnswerMatcher(metric)
     var scores: [Double] = []
     for (item, answers) in zip(items, answers) {
-      var text = answers.first?.generated ?? ""
-      if let filter = task.filters.first { text = try AnswerFilter.apply(filter, to: text) }
+      let text = try AnswerFilter.apply(filter, to: answers.first?.generated ?? "")
       scores.append(matcher.matches(text, item.target) ? 1 : 0)
     }
     return scores

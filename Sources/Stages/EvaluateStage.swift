@@ -19,7 +19,7 @@ package struct EvaluateStage: StageRunner {
     do {
       comparisons = try evaluation.run(
         tasks: paths.isEmpty ? context.paths(at: [.key("tasks")]) : paths, model: reference,
-        baseline: context.with["baseline"]?.string, progress: context.progress)
+        baseline: context.with["baseline"]?.string, progress: context.progress, note: context.note)
     } catch let error as EvaluationError where error.isStop {
       throw StageStopped()
     }
@@ -31,25 +31,11 @@ package struct EvaluateStage: StageRunner {
       tasks[comparison.task.name] = comparison.metrics
       let lines = comparison.samples().map { $0.encoded() + [0x0A] }
       try Files.writeAtomically(
-        Array(lines.joined()), to: folder.appending("samples_\(SafeName.file(comparison.task.name)).jsonl"))
+        Array(lines.joined()), to: folder.appending("samples_\(PlainName.of(comparison.task.name)).jsonl"))
     }
     let metrics: JSON.Object = ["tasks": .object(tasks)]
     try Files.writeAtomically(
       JSON.object(metrics).encoded(pretty: true) + [0x0A], to: folder.appending("results.json"))
     return StageReport(metrics: metrics)
-  }
-}
-
-/// Names from a user's file as parts of file names.
-enum SafeName {
-  /// Letters, digits, dot, dash and underscore stay; everything else becomes an underscore.
-  static func file(_ name: String) -> String {
-    String(
-      decoding: name.utf8.prefix(100).map { byte in
-        let isPlain =
-          (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-          || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
-        return isPlain ? byte : UInt8(ascii: "_")
-      }, as: UTF8.self)
   }
 }

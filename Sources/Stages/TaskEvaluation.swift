@@ -15,7 +15,8 @@ package struct EvaluationSettings: Sendable {
   package var threads: Int?
   /// Answers generated side by side.
   package var batchSize = 8
-  package var seed: UInt64 = 0
+  /// Of the draws of shots and of sampled answers; the harness's is 1234.
+  package var seed: UInt64 = 1234
 
   package init() {}
 
@@ -44,7 +45,8 @@ package struct TaskEvaluation {
 
   /// Answers of `model` and of `baseline` to every task; one model is in memory at a time.
   package func run(
-    tasks paths: [FilePath], model: String, baseline: String?, progress: ProgressHandler?
+    tasks paths: [FilePath], model: String, baseline: String?, progress: ProgressHandler?,
+    note: (String) -> Void = { _ in }
   ) throws -> [TaskComparison] {
     let tasks = try paths.map { try TaskFile(path: $0, root: root) }
     var names: Set<String> = []
@@ -61,15 +63,19 @@ package struct TaskEvaluation {
       let given = try settings.tokenizer.map { try OpenedModel.tokenizer($0, root: root, progress: progress) }
       let opened = try OpenedModel(reference, root: root, tokenizer: given, progress: progress)
       if items.isEmpty { items = try tasks.map { try self.items($0, for: opened) } }
-      let session = try opened.languageModel(threads: settings.threads, batchSize: settings.batchSize)
+      let scorer = try opened.languageModel(threads: settings.threads, batchSize: settings.batchSize)
       var own: [[ModelAnswer]] = []
       for items in items {
         let before = finished
-        own += try session.answer(items, seed: settings.seed) { done throws(EvaluationError) in
+        own += try scorer.answer(items, seed: settings.seed) { done throws(EvaluationError) in
           let event = ProgressEvent(unit: "item", done: before + done, total: total)
           if progress?(event) == .stop { throw EvaluationError.stopped }
         }
         finished += items.count
+      }
+      if scorer.cutRequests > 0 {
+        note(
+          "\(scorer.cutRequests) prompts lost their left: \(reference) reads \(scorer.maximumLength) positions at most")
       }
       answers.append(own)
     }
@@ -96,15 +102,33 @@ package struct TaskEvaluation {
       }
       let prompt = ChatPrompt(template: try ChatTemplate(source: source), tokenizer: try model.neededTokenizer())
       chat = { messages throws(EvaluationError) in
-        do { return try prompt.text(messages) } catch { throw EvaluationError(Basics.problem(of: error)) }
+        do {
+          let text = try prompt.text(messages)
+          try TaskEvaluation.check(text, holds: messages)
+          return text
+        } catch { throw EvaluationError(Basics.problem(of: error)) }
       }
     }
     let renderer = TaskTemplates()
     let builder = TaskItemBuilder(
       task: file.task, shots: settings.numFewshot ?? file.task.numFewshot ?? 0, shotDocuments: file.shotDocuments,
+      sharesSplit: file.sharesSplit, seed: settings.seed,
       render: { template, fields throws(EvaluationError) in try renderer.render(template, fields) }, chat: chat)
     let count = min(file.documents.count, settings.limit ?? .max)
     return try (0..<count).map { try builder.item(file.documents[$0], at: $0) }
+  }
+}
+
+extension TaskEvaluation {
+  /// Throws when the template left a message out: some drop a system message without a word.
+  private static func check(_ text: PromptText, holds messages: [JSON]) throws {
+    for message in messages {
+      let content = (message["content"]?.string ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
+      if content.isEmpty || text.bytes.firstRange(of: Array(content.utf8)) != nil { continue }
+      throw StageError(
+        "the chat template leaves out a message of the role '\(message["role"]?.string ?? "")'",
+        value: content, remedy: "name another chat_template, or take the task's description away")
+    }
   }
 }
 
@@ -114,6 +138,8 @@ package struct TaskFile {
   package let task: EvaluationTask
   let documents: [JSON.Object]
   let shotDocuments: [JSON.Object]
+  /// Whether shots come from the documents that are asked.
+  let sharesSplit: Bool
 
   init(path: FilePath, root: FilePath) throws {
     self.path = path
@@ -121,11 +147,8 @@ package struct TaskFile {
     let folder = root.appending(path).parent
     documents = try TaskFile.documents(task.testSplit, of: task, folder)
     guard !documents.isEmpty else { throw StageError("the task has no document", at: path.display) }
-    if let split = task.fewshotSplit, task.path(of: split) != nil {
-      shotDocuments = try TaskFile.documents(split, of: task, folder)
-    } else {
-      shotDocuments = documents
-    }
+    sharesSplit = task.fewshotSplit == nil || task.fewshotSplit == task.testSplit
+    shotDocuments = sharesSplit ? documents : try TaskFile.documents(task.fewshotSplit ?? "", of: task, folder)
   }
 
   /// The data files that a task file names, for fingerprints.

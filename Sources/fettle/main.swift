@@ -14,8 +14,7 @@ enum Program {
 
   static func run(_ arguments: [String]) -> ExitCode {
     guard let name = arguments.first, !["help", "--help", "-h"].contains(name) else {
-      print(arguments.count > 1 ? help(of: arguments[1]) : overview)
-      return .done
+      return help(of: arguments.dropFirst().first)
     }
     if name == "--version" || name == "version" {
       print("fettle \(Release.version)")
@@ -23,9 +22,7 @@ enum Program {
     }
     do {
       guard let command = commands.first(where: { $0.name == name }) else {
-        let near = Spelling.nearest(to: name, among: commands.filter { !$0.isHidden }.map(\.name))
-        throw UsageError(
-          "unknown command '\(name)'", remedy: near.map { "did you mean '\($0)'?" } ?? "see 'fettle help'")
+        throw unknown(name)
       }
       let invocation = try Invocation(command, arguments: Array(arguments.dropFirst()))
       if invocation.has("help") {
@@ -39,7 +36,23 @@ enum Program {
     }
   }
 
-  private static func help(of name: String) -> String { commands.first { $0.name == name }?.help ?? overview }
+  private static func help(of name: String?) -> ExitCode {
+    guard let name else {
+      print(overview)
+      return .done
+    }
+    guard let command = commands.first(where: { $0.name == name }) else {
+      Terminal.complain(unknown(name).description)
+      return .wrongRequest
+    }
+    print(command.help)
+    return .done
+  }
+
+  private static func unknown(_ name: String) -> UsageError {
+    let near = Spelling.nearest(to: name, among: commands.filter { !$0.isHidden }.map(\.name))
+    return UsageError("unknown command '\(name)'", remedy: near.map { "did you mean '\($0)'?" } ?? "see 'fettle help'")
+  }
 
   private static var overview: String {
     let shown = commands.filter { !$0.isHidden }

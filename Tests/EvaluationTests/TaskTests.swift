@@ -1,5 +1,6 @@
 import Basics
 import Evaluation
+import Foundation
 import Testing
 
 /// Renders `{{name}}` only: enough to test what surrounds the template engine.
@@ -59,8 +60,10 @@ private func context(_ request: ModelRequest) -> (String, String) {
     #expect(context(try chat.item(document, at: 0).requests[1]) == ("<Q: is it?>", "no"))
   }
 
-  @Test func `shots are the first documents that are not the item itself`() throws {
-    let task = try task([(key: "output_type", value: "generate_until")])
+  @Test func `first_n takes the first documents that are not the item itself`() throws {
+    let task = try task([
+      (key: "output_type", value: "generate_until"), (key: "fewshot_config", value: ["sampler": "first_n"]),
+    ])
     let documents: [JSON.Object] = [["q": "1", "a": "one"], ["q": "2", "a": "two"], ["q": "3", "a": "three"]]
     let builder = TaskItemBuilder(task: task, shots: 2, shotDocuments: documents, render: plainRenderer, chat: nil)
     #expect(context(try builder.item(documents[1], at: 1).requests[0]).0 == "Q: 1 one\n\nQ: 3 three\n\nQ: 2")
@@ -138,5 +141,73 @@ private func context(_ request: ModelRequest) -> (String, String) {
     #expect(abs(scores[0].value - 20.085536923187668) < 1e-9)
     #expect(abs(scores[1].value - 1.9477340410546757) < 1e-9)
     #expect(abs(scores[2].value - 0.9617966939259756) < 1e-9)
+  }
+}
+
+@Suite struct ShotTests {
+  /// Items whose prompt begins with the shots' questions, in order.
+  private func shots(_ count: Int, of size: Int, items: Int) throws -> [[String]] {
+    let task = try task([(key: "output_type", value: "generate_until"), (key: "target_delimiter", value: "|")])
+    let documents: [JSON.Object] = (0..<size).map { ["q": .string("\($0)"), "a": "x"] }
+    let builder = TaskItemBuilder(
+      task: task, shots: count, shotDocuments: documents, sharesSplit: false, render: plainRenderer, chat: nil)
+    return try (0..<items).map { index in
+      let item = try builder.item(["q": "asked", "a": "x"], at: index)
+      return context(item.requests[0]).0.components(separatedBy: "Q: ").dropFirst().dropLast().map {
+        String($0.prefix { $0 != "|" })
+      }
+    }
+  }
+
+  @Test func `shots are those that Python's random.Random(1234).sample draws`() throws {
+    #expect(try shots(3, of: 10, items: 1) == [["7", "1", "0"]])
+    #expect(try shots(4, of: 1000, items: 1) == [["989", "796", "451", "119"]])
+    #expect(
+      try shots(7, of: 30, items: 2) == [
+        ["24", "14", "3", "0", "2", "18", "1"], ["21", "22", "2", "3", "24", "11", "7"],
+      ])
+  }
+
+  @Test func `a rendered place is a place even where a choice is spelt like one`() throws {
+    let task = try task([
+      (key: "output_type", value: "multiple_choice"), (key: "doc_to_choice", value: ["2", "3", "1", "0"]),
+      (key: "doc_to_target", value: "{{place}}"),
+    ])
+    let builder = TaskItemBuilder(task: task, shots: 0, shotDocuments: [], render: plainRenderer, chat: nil)
+    #expect(try builder.item(["q": "?", "place": 1], at: 0).gold == 1)
+    let byField = try self.byField()
+    #expect(try byField.item(["q": "?", "a": "1"], at: 0).gold == 2)
+  }
+
+  private func byField() throws -> TaskItemBuilder {
+    let task = try task([
+      (key: "output_type", value: "multiple_choice"), (key: "doc_to_choice", value: ["2", "3", "1", "0"]),
+      (key: "doc_to_target", value: "a"),
+    ])
+    return TaskItemBuilder(task: task, shots: 0, shotDocuments: [], render: plainRenderer, chat: nil)
+  }
+
+  @Test func `several filters give a number each, and unknown samplers are refused`() throws {
+    let item = TaskItem(index: 0, requests: [], choices: [], gold: 0, target: "7", text: "")
+    let several = try task([
+      (key: "output_type", value: "generate_until"),
+      (
+        key: "filter_list",
+        value: [
+          ["name": "strict", "filter": [["function": "regex", "regex_pattern": "#### ([0-9]+)"]]],
+          ["name": "flexible", "filter": [["function": "regex", "regex_pattern": "([0-9]+)", "group_select": -1]]],
+        ]
+      ),
+    ])
+    let scores = try TaskScores(several).scores([item], [[.text(Array("it is 7".utf8))]])
+    #expect(scores.map(\.metric.name) == ["exact_match,strict", "exact_match,flexible"])
+    #expect(scores.map(\.value) == [0, 1])
+    #expect(throws: EvaluationError.self) {
+      try task([(key: "output_type", value: "generate_until"), (key: "fewshot_config", value: ["sampler": "best"])])
+    }
+  }
+
+  @Test func `without a stop text the text between shots is one`() throws {
+    #expect(try task([(key: "output_type", value: "generate_until")]).generation.until == ["\n\n"])
   }
 }

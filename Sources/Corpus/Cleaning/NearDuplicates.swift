@@ -27,6 +27,7 @@ struct NearDuplicates {
     let (sets, keys) = prepare(count, text)
     let groups = group(keys, count)
     var members = [[Int32]](repeating: [], count: groups.count)
+    var losers = [Int](repeating: 0, count: groups.count)
     var fates = [Fate](repeating: .first, count: count)
     var checked = [Int32](repeating: -1, count: count)
     var chains = UnionFind(count)
@@ -44,10 +45,21 @@ struct NearDuplicates {
         }
       }
       if let nearest { fates[row] = .near(nearest.row, nearest.similarity) }
-      for group in groups.of[row] { members[Int(group)].append(Int32(row)) }
+      // Rows that do not stay only link chains: a few of a group do that, all of them would make large groups of
+      // equals quadratic.
+      for group in groups.of[row] {
+        if nearest != nil {
+          guard losers[Int(group)] < NearDuplicates.keptLosers else { continue }
+          losers[Int(group)] += 1
+        }
+        members[Int(group)].append(Int32(row))
+      }
     }
     return fates
   }
+
+  /// Rows of a group that are compared further although they do not stay.
+  private static let keptLosers = 64
 
   /// The sets of shingles, and for each row the keys of its bands.
   private func prepare(_ count: Int, _ text: @Sendable (Int) -> [UInt64]) -> (sets: [[UInt64]], keys: [UInt64]) {

@@ -45,7 +45,10 @@ final class Terminal: Sendable {
       let count = unsafe bytes.withUnsafeBytes { unsafe Foundation.write(descriptor, $0.baseAddress, $0.count) }
       if count < 0 {
         if errno == EINTR { continue }
-        if descriptor == STDOUT_FILENO { exit(ExitCode.failed.rawValue) }
+        if descriptor == STDOUT_FILENO {
+          if errno != EPIPE { complain("cannot write the results: \(unsafe String(cString: strerror(errno)))") }
+          exit(ExitCode.failed.rawValue)
+        }
         return
       }
       bytes = bytes.dropFirst(count)

@@ -1,5 +1,6 @@
 import Basics
 import Evaluation
+import Foundation
 import Models
 import Pipelines
 import Stages
@@ -15,7 +16,7 @@ extension Command {
       .value("limit", "N", "only the first N documents of each task"),
       .flag("apply-chat-template", "ask through the model's chat template"),
       .value("chat-template", "J", "chatml, a Jinja file or a model, instead of the model's own"),
-      .value("seed", "N", "seed of draws at a temperature above 0"),
+      .value("seed", "N", "seed of the draws of solved examples and of sampled answers (default: 1234)"),
       .value("threads", "N", "threads to use (default: all cores)"),
       .value("samples", "FILE", "also write every item with its answers, one JSON object a line"),
     ],
@@ -23,7 +24,8 @@ extension Command {
       let terminal = Terminal(invocation)
       let root = try Project(invocation).root
       let model = try invocation.required("model")
-      let tasks = invocation.all("tasks").flatMap { $0.split(separator: ",").map { FilePath(String($0)) } }
+      let here = FilePath(FileManager.default.currentDirectoryPath)
+      let tasks = invocation.all("tasks").flatMap { $0.split(separator: ",").map { here.appending(String($0)) } }
       guard !tasks.isEmpty else { throw UsageError("fettle evaluate needs --tasks", remedy: "name a task file") }
       var settings = EvaluationSettings()
       settings.numFewshot = try invocation.whole("num-fewshot", in: 0...64)
@@ -31,13 +33,14 @@ extension Command {
       settings.applyChatTemplate = invocation.has("apply-chat-template")
       settings.chatTemplate = invocation.value("chat-template")
       settings.threads = try invocation.whole("threads", in: 1...1024)
-      settings.seed = UInt64(try invocation.whole("seed", in: 0...Int.max) ?? 0)
+      settings.seed = UInt64(try invocation.whole("seed", in: 0...Int.max) ?? 1234)
       let progress: ProgressHandler = { event in
         terminal.redraw(ProgressLine(event).text(width: 24))
         return .goOn
       }
       let comparisons = try TaskEvaluation(settings: settings, root: root).run(
-        tasks: tasks, model: model, baseline: invocation.value("baseline"), progress: progress)
+        tasks: tasks, model: model, baseline: invocation.value("baseline"), progress: progress,
+        note: { terminal.say($0) })
       terminal.redraw("")
       if let path = invocation.value("samples") {
         let lines = comparisons.flatMap { $0.samples() }.map { $0.encoded() + [0x0A] }

@@ -55,8 +55,15 @@ final class AttemptPlace {
     }
     var forecast: AttemptSpec.Forecast?
     if let id = cell.forecast, let target = execution.runner.pipeline[id] {
+      let validation: FilePath? =
+        switch target.inputs.first(where: { $0.name == "validation" })?.source {
+        case .output(let cell, let output)?: try? path(cell, output)
+        case .file(let text)?: FilePath(text)
+        case .model?, nil: nil
+        }
       forecast = AttemptSpec.Forecast(
-        cell: id, kind: target.kind.name, with: target.settings { try? path($0, $1) }, seed: target.seed)
+        cell: id, kind: target.kind.name, with: target.settings { try? path($0, $1) }, seed: target.seed,
+        validation: validation)
     }
     return AttemptSpec(
       pipeline: execution.runner.pipeline.name, cell: cell.id, stage: cell.stage, kind: cell.kind.name,
@@ -113,9 +120,9 @@ enum LogTail {
 }
 
 /// File names made from ids that may hold anything.
-enum PlainName {
+package enum PlainName {
   /// The text with bytes that are awkward in names replaced; unlike texts stay unlike.
-  static func of(_ text: String) -> String {
+  package static func of(_ text: String) -> String {
     let plain = text.utf8.map { byte -> UInt8 in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
