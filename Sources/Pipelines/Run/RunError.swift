@@ -6,14 +6,19 @@ package struct RunError: FettleError {
   package var problem: Problem
   /// Whether another run holds the project: exit code 4.
   package let isBusy: Bool
+  /// Whether what was asked for names something that is not there: exit code 2.
+  package let isRequest: Bool
 
-  package init(_ problem: Problem, isBusy: Bool = false) {
+  package init(_ problem: Problem, isBusy: Bool = false, isRequest: Bool = false) {
     self.problem = problem
     self.isBusy = isBusy
+    self.isRequest = isRequest
   }
 
-  package init(_ what: String, at place: String? = nil, value: String? = nil, remedy: String? = nil) {
-    self.init(Problem(what, at: place, value: value, remedy: remedy))
+  package init(
+    _ what: String, at place: String? = nil, value: String? = nil, remedy: String? = nil, isRequest: Bool = false
+  ) {
+    self.init(Problem(what, at: place, value: value, remedy: remedy), isRequest: isRequest)
   }
 }
 

@@ -27,6 +27,7 @@ extension ExitCode {
     switch error {
     case is UsageError, is PipelineFileError: self = .wrongRequest
     case let error as RunError where error.isBusy: self = .busy
+    case let error as RunError where error.isRequest: self = .wrongRequest
     case is StageRefused: self = .refused
     case is StageStopped: self = .interrupted
     default: self = .failed

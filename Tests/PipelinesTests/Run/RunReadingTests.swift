@@ -29,6 +29,20 @@ import Testing
     #expect((show["metrics"]?["peak_memory"]?["measured"]?.int ?? 0) > 0)
   }
 
+  @Test func `a name that is not there is a wrong request`() throws {
+    let bench = try Bench()
+    try bench.write("in.txt", "one\n")
+    try bench.run(`The cache`.chain)
+    let history = try RunHistory.existing(bench.project)
+    let run = try history.run()
+    let errors = [
+      #expect(throws: RunError.self) { try history.run(99) },
+      #expect(throws: RunError.self) { try history.cells(of: run, named: "nosuch") },
+      #expect(throws: RunError.self) { try bench.run(`The cache`.chain, Selection(stages: ["nosuch"])) },
+    ]
+    #expect(errors.allSatisfy { $0?.isRequest == true })
+  }
+
   @Test func `why names the part that changed, old and new`() throws {
     let bench = try Bench()
     try bench.write("in.txt", "one\n")

@@ -100,3 +100,13 @@ echo three >words.txt
 ends 0 fettle run pipeline.yaml
 [ "$(status_of count)" = done ]
 C
+
+expect "a stage or run that is not there is a wrong request" <<'C'
+small_pipeline
+ends 2 fettle run pipeline.yaml --stage nosuch
+says nosuch
+ends 0 fettle run pipeline.yaml --stage tokens
+ends 2 fettle show nosuch
+ends 2 fettle logs nosuch
+ends 2 fettle status --run 99
+C

@@ -48,7 +48,8 @@ package struct Selection: Sendable {
         throw RunError(
           "the pipeline has no such stage", value: name,
           remedy: nearest.map { "did you mean '\($0)'?" }
-            ?? "its stages are \(pipeline.stageNames.joined(separator: ", "))")
+            ?? "its stages are \(pipeline.stageNames.joined(separator: ", "))",
+          isRequest: true)
       }
       indices += found
     }

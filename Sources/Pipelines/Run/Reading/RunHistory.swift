@@ -28,7 +28,8 @@ package struct RunHistory {
     guard let found else {
       throw RunError(
         id == nil ? "nothing has run in this project yet" : "there is no such run", value: id.map { String($0) },
-        remedy: id == nil ? "begin with 'fettle run PIPELINE'" : "'fettle status' tells the newest one")
+        remedy: id == nil ? "begin with 'fettle run PIPELINE'" : "'fettle status' tells the newest one",
+        isRequest: id != nil)
     }
     return found
   }
@@ -42,7 +43,8 @@ package struct RunHistory {
     guard !found.isEmpty else {
       let nearest = Spelling.nearest(to: name, among: all.map(\.stage))
       throw RunError(
-        "run \(run.id) has no such stage", value: name, remedy: nearest.map { "did you mean '\($0)'?" })
+        "run \(run.id) has no such stage", value: name, remedy: nearest.map { "did you mean '\($0)'?" },
+        isRequest: true)
     }
     return found
   }
