@@ -17,8 +17,7 @@ extension ModelReference.HubModel {
   /// The model's folder in the cache. A folder that was fetched whole is used without the network as long as its bytes
   /// are those that were fetched; a broken transfer goes on where it stopped.
   func resolve(cache root: FilePath, progress: ProgressHandler?) throws(ModelError) -> FilePath {
-    let escaped = revision.split(separator: "/").joined(separator: "%2F")
-    let folder = root.appending("hf").appending(organisation).appending(name).appending(escaped)
+    let folder = folder(in: root)
     do {
       if try isWhole(folder) { return folder }
       try Files.makeFolder(folder)
@@ -33,7 +32,21 @@ extension ModelReference.HubModel {
     return folder
   }
 
+  private func folder(in root: FilePath) -> FilePath {
+    let escaped = revision.split(separator: "/").joined(separator: "%2F")
+    return root.appending("hf").appending(organisation).appending(name).appending(escaped)
+  }
+
   // MARK: What is there
+
+  /// Whether the revision is a commit and not a branch or tag, which may come to mean something else.
+  package var isPinned: Bool { revision.utf8.count == 40 && revision.allSatisfy { $0.isASCII && $0.isHexDigit } }
+
+  /// The list of the fetched files with their digests, which stands for their content; nil while they are not fetched.
+  package func cachedManifest(cache root: FilePath) -> FilePath? {
+    let path = folder(in: root).appending(Self.manifest)
+    return Files.exists(path) ? path : nil
+  }
 
   /// Whether the manifest is there and every file has the size and the digest it says; a wrong file is removed.
   private func isWhole(_ folder: FilePath) throws -> Bool {

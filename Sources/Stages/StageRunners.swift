@@ -22,12 +22,27 @@ package enum StageRunners {
 package enum StageHooks {
   package static func hooks(root: FilePath) -> RunHooks {
     RunHooks(
-      model: { .name($0) },
+      model: { name in
+        guard let model = unpinned(name), let manifest = model.cachedManifest(cache: ModelCache.folder) else {
+          return .name(name)
+        }
+        return .path(manifest)
+      },
+      fetch: { name, progress in
+        guard let model = unpinned(name), model.cachedManifest(cache: ModelCache.folder) == nil else { return }
+        _ = try ModelReference.hub(model).resolve(cache: ModelCache.folder, progress: progress)
+      },
       furtherFiles: { cell, references, root in
         guard cell.kind.name == "evaluate" else { return [] }
         let tasks = references.filter { $0.place.first == .key("tasks") }.flatMap(\.paths)
         return try tasks.flatMap { try TaskFile.dataFiles(of: root.appending($0)) }
       },
       device: { cell in ["finetune", "evaluate"].contains(cell.kind.name) ? "cpu" : nil })
+  }
+
+  /// The model at the hub that a reference means, where its revision is a branch or tag and may move.
+  private static func unpinned(_ name: String) -> ModelReference.HubModel? {
+    guard case .hub(let model)? = try? ModelReference.parse(name), !model.isPinned else { return nil }
+    return model
   }
 }

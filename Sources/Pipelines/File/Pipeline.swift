@@ -89,6 +89,16 @@ package struct StageCell: Sendable {
   }
 }
 
+extension StageCell {
+  /// The models it names that are no local paths.
+  var models: [String] {
+    var names: [String] = []
+    for input in inputs { if case .model(let name) = input.source { names.append(name) } }
+    for reference in references { if case .model(let name) = reference.target { names.append(name) } }
+    return names
+  }
+}
+
 /// One coordinate of a cell.
 package struct AxisValue: Sendable, Equatable {
   /// The axis as the cell's id spells it: its name, or `stage.name` where two stages' axes share the name.

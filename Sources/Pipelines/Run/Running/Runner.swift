@@ -51,11 +51,30 @@ package final class Runner {
       CommitPoint.reached("run.recovered")
       let cache = FileDigestCache(ledger.database, root: project.root)
       let planner = try planner(ledger, cache)
+      fetchModels(planner)
       let pass = try RunPass(self, ledger: ledger, planner: planner, cache: cache)
       let summary = try pass.go()
       // The digests only save time; a full disk must not spoil a finished run.
       try? cache.save()
       return summary
+    }
+  }
+
+  /// Fetches what must be there for a cell's identity to hold: a branch of a repository at the hub.
+  private func fetchModels(_ planner: Planner) {
+    let stop = self.stop
+    var seen: Set<[UInt8]> = []
+    for (index, cell) in pipeline.cells.enumerated() where planner.isIncluded(index) {
+      for name in cell.models + (cell.forecast.flatMap { pipeline[$0] }?.models ?? []) {
+        guard stop.count == 0 else { return }
+        guard seen.insert(Array(name.utf8)).inserted else { continue }
+        do {
+          try hooks.fetch(name) { _ in stop.count > 0 ? .stop : .goOn }
+        } catch {
+          // The stage that needs it will fail by itself; others need not.
+          report(.message(Basics.problem(of: error).description))
+        }
+      }
     }
   }
 
