@@ -88,6 +88,9 @@ package struct RungResult: Sendable, Equatable {
 /// Climbs a ladder of small, short, real trainings, to learn what the full one will cost.
 package enum Rehearsal {
   /// Runs the rungs in order through the trainer itself; `options` are those of the training that is rehearsed.
+  ///
+  /// When `progress` asks to stop before the last update, throws an error whose `isStop` is true: a part of a ladder
+  /// forecasts nothing.
   package static func run(
     _ rungs: [RehearsalRung], options: TrainerOptions, backend: any Backend,
     progress: ProgressHandler = { _ in .goOn }
@@ -100,7 +103,7 @@ package enum Rehearsal {
         unit: "rung", done: index + 1, total: rungs.count,
         figures: [("tokens/s", results[index].tokensPerSecond), ("memory", Double(results[index].measuredPeak))])
       if progress(event) == .stop, index + 1 < rungs.count {
-        throw TrainingError("the rehearsal was stopped after \(index + 1) of \(rungs.count) rungs")
+        throw .stopped("the rehearsal was stopped after \(index + 1) of \(rungs.count) rungs")
       }
     }
     return results
@@ -121,7 +124,11 @@ package enum Rehearsal {
     options.evalSteps = 0
     let plan = try TrainingPlan(config: rung.config, data: data, options: options)
     let trainer = try Trainer(plan: plan, weights: rung.weights, data: data, backend: backend)
-    let rows = try trainer.run(progress: progress).rows
+    let report = try trainer.run(progress: progress)
+    if report.interrupted {
+      throw .stopped("the rehearsal was stopped in \(rung.name), after step \(report.steps) of \(report.totalSteps)")
+    }
+    let rows = report.rows
     let ends = rows.map(\.seconds)
     let tokens = (0..<rows.count).map { step in
       let range = step * options.batchSize..<(step + 1) * options.batchSize

@@ -1,5 +1,6 @@
 import CPUBackend
 import Models
+import Synchronization
 import Testing
 import Training
 
@@ -27,6 +28,22 @@ import Training
     options.accumulationSteps = 8
     let results = try Rehearsal.run([rung(128, steps: 2)], options: options, backend: CPUBackend(threads: 2))
     #expect(results[0].tokens == [176, 128])
+  }
+
+  @Test(arguments: [1, 2, 3, 4, 5])
+  func `a rehearsal that is stopped before its last step gives no results`(stop: Int) throws {
+    let steps = Mutex(0)
+    let error = #expect(throws: TrainingError.self) {
+      try Rehearsal.run(
+        [rung(16), rung(32)], options: TrainerOptions(), backend: CPUBackend(threads: 2),
+        progress: { event in
+          steps.withLock { steps in
+            if event.unit == "step" { steps += 1 }
+            return steps >= stop ? .stop : .goOn
+          }
+        })
+    }
+    #expect(error?.isStop == true && steps.withLock { $0 } == stop)
   }
 
   @Test func `an example whose targets lie late is cut to end with them`() throws {
