@@ -13,7 +13,8 @@ package struct DryRunStage: StageRunner {
       throw StageError("there is no stage to forecast", at: context.spec.cell)
     }
     let planned = try PlannedTraining(
-      with: target.with, seed: target.seed, root: root, tokens: tokens, validation: nil, progress: context.progress)
+      with: target.with, seed: target.seed, root: root, tokens: tokens, validation: target.validation,
+      progress: context.progress)
     let rungs = try (context.with["ladder"]?.array ?? []).map { rung in
       let reference = rung["model"]?.string ?? ""
       let model = try OpenedModel(
@@ -25,8 +26,13 @@ package struct DryRunStage: StageRunner {
         steps: rung["steps"]?.int ?? 3,
         batches: RehearsalRung.Batches(rawValue: rung["batches"]?.string ?? "first") ?? .first)
     }
-    let results = try Rehearsal.run(
-      rungs, options: planned.options, backend: try Device.backend(context.with), progress: context.progress)
+    let results: [RungResult]
+    do {
+      results = try Rehearsal.run(
+        rungs, options: planned.options, backend: try Device.backend(context.with), progress: context.progress)
+    } catch let error as TrainingError where error.isStop {
+      throw StageStopped(error.problem.what)
+    }
     let forecast = try Forecast(results, plan: planned.plan)
     let metrics = metrics(forecast, results, planned, require: context.with["require"])
     try Files.writeAtomically(

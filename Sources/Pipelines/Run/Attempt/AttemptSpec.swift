@@ -36,6 +36,8 @@ package struct AttemptSpec: Sendable {
     package let kind: String
     package let with: JSON.Object
     package let seed: UInt64
+    /// The tokens it validates on, where it has such an input and the input was known before the dry run.
+    package let validation: FilePath?
   }
 
   package let pipeline: String
@@ -100,7 +102,7 @@ extension AttemptSpec {
       forecast.map { forecast in
         [
           "cell": JSON(forecast.cell), "kind": JSON(forecast.kind), "with": .object(forecast.with),
-          "seed": JSON(String(forecast.seed)),
+          "seed": JSON(String(forecast.seed)), "validation": forecast.validation?.json ?? .null,
         ]
       } ?? .null
     object["seed"] = JSON(String(seed))
@@ -141,7 +143,7 @@ extension AttemptSpec {
     if let item = try reader.optional("forecast") {
       forecast = Forecast(
         cell: try item.text("cell"), kind: try item.text("kind"), with: try item.object("with"),
-        seed: try item.seed("seed"))
+        seed: try item.seed("seed"), validation: try item.optional("validation")?.path())
     } else {
       forecast = nil
     }

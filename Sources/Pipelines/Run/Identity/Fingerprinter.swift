@@ -55,6 +55,9 @@ final class Fingerprinter {
       // What is no identity of the forecast stage still decides its memory and speed.
       try addSettings(target, .object(target.with), prefix: "forecast.with", to: &builder, outputs, isForecast: true)
       if let device = hooks.device(target) { builder.add("forecast.device", device) }
+      if let input = target.inputs.first(where: { $0.name == "validation" }) {
+        try addForecast(input, to: &builder, outputs)
+      }
     }
     return Fingerprint(
       kind: cell.kind.name, parts: builder.parts, witnesses: builder.witnesses, references: builder.references)
@@ -91,6 +94,18 @@ final class Fingerprinter {
     }
     let members = (settings.object?.members ?? []).sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     for (key, value) in members { builder.add("\(prefix).\(key)", value.text(sortedKeys: true)) }
+  }
+
+  /// Adds an input of the stage that is forecast: its content, or that it was not known before the dry run.
+  private func addForecast(
+    _ input: CellInput, to builder: inout Builder, _ outputs: OutputFinder
+  ) throws(RunError) {
+    var known = true
+    if case .output(let cell, let output) = input.source {
+      do { _ = try outputs(cell, output) } catch { known = false }
+    }
+    let content: JSON = known ? try content(of: input.source, outputs, &builder) : ["output": JSON(input.name)]
+    builder.add("forecast.input \(input.name)", content.text(sortedKeys: true))
   }
 
   private func placed(_ error: RunError, _ cell: StageCell, _ reference: Reference) -> RunError {

@@ -82,13 +82,20 @@ struct CellGraph {
     self.neededBy = neededBy
   }
 
-  /// The cells whose outputs are settings of the stage that a dry run forecasts: their content decides its forecast.
+  /// The cells whose outputs are settings or validation tokens of the stage that a dry run forecasts: their content
+  /// decides its forecast.
   static func foreseen(by cell: StageCell, in pipeline: Pipeline) -> [Int] {
     guard let id = cell.forecast, let target = pipeline[id] else { return [] }
-    return target.references.compactMap { reference in
+    var places: [Int] = target.references.compactMap { reference in
       guard case .output(let producer, _) = reference.target else { return nil }
       return pipeline.index(of: producer)
     }
+    for input in target.inputs where input.name == "validation" {
+      if case .output(let producer, _) = input.source, let place = pipeline.index(of: producer) {
+        places.append(place)
+      }
+    }
+    return places
   }
 
   /// `start` and everything reached from it.
