@@ -36,10 +36,23 @@ extension Command {
         if terminal.wantsJSON { terminal.print(plan.json(pipeline: pipeline.name)) } else { view.print(plan) }
         return .done
       }
+      try refuseImpossible(try runner.plan(), pipeline)
       let summary = try runner.run()
       view.finish(summary)
       return ExitCode(rawValue: Int32(summary.exitCode)) ?? .failed
     })
+
+  /// Throws when a stage reads what is not there, before anything starts; all such faults at once.
+  ///
+  /// A pipeline with commands may make such files on its way, so there it is left to the stage.
+  private static func refuseImpossible(_ plan: Plan, _ pipeline: Pipeline) throws {
+    if pipeline.cells.contains(where: { $0.kind.name == "command" }) { return }
+    var faults: [String] = []
+    for entry in plan.entries {
+      if case .impossible(let problem) = entry.decision { faults.append("\(entry.cell.id): \(problem)") }
+    }
+    guard faults.isEmpty else { throw UsageError(faults.joined(separator: "\n")) }
+  }
 
   /// The hidden subcommand that makes one attempt at a stage.
   static let attempt = Command(
