@@ -6,18 +6,28 @@ import Store
 struct RunResults {
   private let cells: [CellRecord]
   private let metrics: [JSON?]
+  /// Why metrics are missing, where the ledger could not be read.
+  private let fault: Problem?
 
   init(project: Project, cells: [CellRecord]) {
     self.cells = cells
-    let ledger = (try? Ledger(reading: project.cache)) ?? nil
-    metrics = cells.map { cell in
-      guard let attempt = cell.attempt, let record = (try? ledger?.attempt(attempt)) ?? nil else { return nil }
-      return record.metrics
+    var metrics = [JSON?](repeating: nil, count: cells.count)
+    var fault: Problem?
+    do {
+      if let ledger = try Ledger(reading: project.cache) {
+        for (index, cell) in cells.enumerated() {
+          if let attempt = cell.attempt { metrics[index] = try ledger.attempt(attempt)?.metrics }
+        }
+      }
+    } catch {
+      fault = problem(of: error)
     }
+    self.metrics = metrics
+    self.fault = fault
   }
 
   func json(run: Int, exitCode: Int) -> JSON {
-    [
+    var object: JSON.Object = [
       "run": JSON(run), "exit_code": JSON(exitCode),
       "stages": .array(
         zip(cells, metrics).map { cell, metrics in
@@ -28,6 +38,8 @@ struct RunResults {
           return .object(object)
         }),
     ]
+    if let fault { object["fault"] = JSON(fault.description) }
+    return .object(object)
   }
 
   var text: String {
@@ -39,6 +51,7 @@ struct RunResults {
       ])
     }
     var parts = [table.text]
+    if let fault { parts.append("metrics are missing: \(fault)") }
     let evaluations = zip(cells, metrics).filter { $0.0.kind == "evaluate" && $0.1 != nil }
     if !evaluations.isEmpty {
       parts.append(ComparisonTable.text(evaluations.map { (cell: $0.0.cell, metrics: $0.1 ?? .null) }))

@@ -7,7 +7,12 @@ enum StageOutput {
   /// Where the output of a stage lies: `NAME`, or a cell `NAME[axis=value]`, of the newest run or of run `run`.
   static func path(_ stage: String, output: String, project: Project, run id: Int? = nil) throws -> FilePath {
     let history = try RunHistory.existing(project)
-    let run = try history.run(id)
+    return try path(stage, output: output, run: try history.run(id), history)
+  }
+
+  private static func path(
+    _ stage: String, output: String, run: RunRecord, _ history: RunHistory
+  ) throws -> FilePath {
     let cells = try history.cells(of: run, named: stage)
     guard cells.count == 1, let cell = cells.first else {
       throw UsageError(
@@ -18,18 +23,25 @@ enum StageOutput {
     guard let found = outputs.first(where: { sameBytes($0.name, output) }) else {
       throw UsageError(
         "the stage '\(stage)' has no output '\(output)' in run \(run.id)", value: cell.status.word,
-        remedy: "run it first: fettle run --stage \(stage)")
+        remedy: outputs.isEmpty
+          ? "run it first: fettle run --stage \(stage)"
+          : "its outputs are \(outputs.map(\.name).joined(separator: ", "))")
     }
     return history.ledger.objects.path(found.digest)
   }
 
   /// The folder of the model that `stage` or `stage.model` names in the newest run; nil when no stage is called so.
+  ///
+  /// A stage of that name without a model, or with several, is an error.
   static func modelPath(_ reference: String, project: Project) throws -> String? {
     guard !Files.exists(project.root.appending(reference)), !reference.contains(":"), !reference.contains("/") else {
       return nil
     }
     let stage = reference.hasSuffix(".model") ? String(reference.dropLast(6)) : reference
-    return try? path(stage, output: "model", project: project).display
+    guard let history = try RunHistory(project), let newest = try history.ledger.newestRun(),
+      try history.cells(of: newest).contains(where: { sameBytes($0.stage, stage) || sameBytes($0.cell, stage) })
+    else { return nil }
+    return try path(stage, output: "model", run: newest, history).display
   }
 }
 
