@@ -66,14 +66,17 @@ extension Command {
         guard let attempt = try history.attempt(of: cell, in: run), let path = history.log(of: attempt) else {
           continue
         }
-        let text = Files.exists(path) ? String(decoding: try Files.read(path, limit: 1 << 28), as: UTF8.self) : ""
-        documents.append([
-          "stage": .string(cell.cell), "attempt": JSON(attempt.id), "path": .string(path.display),
-          "text": .string(text),
-        ])
-        if terminal.wantsJSON { continue }
-        terminal.say("\(cell.cell), attempt \(attempt.id): \(path.display)")
-        if !text.isEmpty { terminal.print(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
+        let log = try LogText(path)
+        if terminal.wantsJSON {
+          let end = try log.end()
+          documents.append([
+            "stage": .string(cell.cell), "attempt": JSON(attempt.id), "path": .string(path.display),
+            "text": .string(end.text), "bytes_before": JSON(end.before),
+          ])
+        } else {
+          terminal.say("\(cell.cell), attempt \(attempt.id): \(path.display)")
+          try log.forEachPiece { terminal.print($0) }
+        }
       }
       if terminal.wantsJSON { terminal.print(documents.count == 1 ? documents[0] : .array(documents)) }
       return .done
@@ -147,6 +150,48 @@ extension Command {
       }
       return .done
     })
+}
+
+/// What a log says, read in pieces: it may be of any size.
+private struct LogText {
+  /// Bytes of a piece.
+  private static let piece = 1 << 20
+  /// Bytes that a JSON document holds of a log, at most.
+  private static let documentLimit = 64 << 20
+
+  /// Nil for a log that is not there.
+  private let file: File?
+
+  init(_ path: FilePath) throws(FileError) { file = Files.exists(path) ? try File(reading: path) : nil }
+
+  /// Whole lines as far as they fit into a piece, without the line end of the last one.
+  func forEachPiece(_ body: (String) -> Void) throws {
+    guard let file else { return }
+    var place = 0
+    while true {
+      var bytes = try read(file, at: place, count: LogText.piece)[...]
+      guard !bytes.isEmpty else { return }
+      if let end = bytes.lastIndex(of: 0x0A) { bytes = bytes[...end] }
+      place += bytes.count
+      if bytes.last == 0x0A { bytes.removeLast() }
+      body(String(decoding: bytes, as: UTF8.self))
+    }
+  }
+
+  /// The log, or its end where it is larger than a document should be, and the bytes before that.
+  func end() throws -> (text: String, before: Int) {
+    guard let file else { return ("", 0) }
+    let size = try file.size()
+    let before = max(0, size - LogText.documentLimit)
+    return (String(decoding: try read(file, at: before, count: size - before), as: UTF8.self), before)
+  }
+
+  private func read(_ file: File, at place: Int, count: Int) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let found = unsafe try bytes.withUnsafeMutableBytes { unsafe try file.read(into: $0, at: place) }
+    bytes.removeLast(count - found)
+    return bytes
+  }
 }
 
 /// A stage's record in words.
