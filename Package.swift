@@ -68,7 +68,7 @@ let package = Package(
     tests("Evaluation", ["Basics", "Tensors", "Models", "Tokenization", "CPUBackend"]),
     tests("Store", ["Basics"]),
     tests("Pipelines", ["Basics", "Store"]),
-    tests("Stages", ["Basics", "Pipelines"]),
+    tests("Stages", ["Basics", "Evaluation", "Models", "Pipelines", "Tokenization"]),
     .executableTarget(
       name: "make-datasets", dependencies: ["Basics"], path: "datasets/generator", swiftSettings: swift),
   ],
