@@ -11,7 +11,7 @@ package struct FinetuneStage: StageRunner {
     let training = try PlannedTraining(
       with: context.with, seed: context.seed, root: context.spec.projectRoot, tokens: try context.inputPath("tokens"),
       validation: context.input("validation")?.path, progress: context.progress)
-    for note in training.model.files.notes { context.note(note) }
+    for note in training.model.files.notes + training.notes { context.note(note) }
     context.note(
       "plan: \(training.plan.description), predicted peak \(Quantity.describe(bytes: training.plan.predictedPeak))")
     let trainer = try Trainer(

@@ -47,13 +47,16 @@ package struct OpenedModel {
       batchSize: batchSize)
   }
 
-  /// Messages as a prompt with the assistant's turn opened, by the model's own template or `template`.
+  /// Messages as a prompt with the assistant's turn opened, by the model's own template or `template`, for a
+  /// conversation of today.
   package func chatPrompt(_ messages: [JSON], template source: String? = nil) throws -> PromptText {
     guard let source = source ?? files.chatTemplate else {
       throw StageError(
         "the model has no chat template", at: reference, remedy: "name one with 'chat_template', such as chatml")
     }
-    return try ChatPrompt(template: try ChatTemplate(source: source), tokenizer: try neededTokenizer()).text(messages)
+    return try ChatPrompt(
+      template: try ChatTemplate(source: source), tokenizer: try neededTokenizer(), clock: .system
+    ).text(messages)
   }
 
   private static func tokenizer(of files: ModelFiles) throws -> Tokenizer? {
@@ -114,32 +117,39 @@ extension OpenedModel {
       }
       return text
     }
-    let source = isFolder ? try ModelFiles.chatTemplate(folder: path) : try ModelFiles.open(path).chatTemplate
-    guard let source else {
+    guard let source = try ownTemplate(at: path, isFolder: isFolder) else {
       throw StageError("the model has no chat template", at: path.display, remedy: "name chatml or a Jinja file")
     }
     return source
+  }
+
+  /// The chat template that the tokenizer of this reference brings along; nil where it has none.
+  static func ownTemplate(of reference: String, root: FilePath, progress: ProgressHandler?) throws -> String? {
+    if reference == "bytes" { return nil }
+    let parsed = try ModelReference.parse(reference)
+    guard let path = try parsed.resolve(cache: ModelCache.folder, root: root, progress: progress) else { return nil }
+    let isFolder = try Files.status(path)?.isFolder == true
+    // A tokenizer.json alone has no place for a template.
+    guard isFolder || path.fileExtension == "gguf" else { return nil }
+    return try ownTemplate(at: path, isFolder: isFolder)
+  }
+
+  private static func ownTemplate(at path: FilePath, isFolder: Bool) throws -> String? {
+    isFolder ? try ModelFiles.chatTemplate(folder: path) : try ModelFiles.open(path).chatTemplate
   }
 }
 
 /// Renders messages to prompts in which only the template may write control tokens.
 package struct ChatPrompt {
-  package let template: ChatTemplate
-  package let tokenizer: Tokenizer
+  private let renderer: ChatRenderer
 
-  package init(template: ChatTemplate, tokenizer: Tokenizer) {
-    self.template = template
-    self.tokenizer = tokenizer
+  /// With the clock of training unless told otherwise: a model is examined in the words it was trained with.
+  package init(template: ChatTemplate, tokenizer: Tokenizer, clock: TemplateClock = .forTraining) {
+    renderer = ChatRenderer(template: template, tokenizer: tokenizer, clock: clock)
   }
 
   package func text(_ messages: [JSON]) throws -> PromptText {
-    var variables: JSON.Object = ["messages": .array(messages), "add_generation_prompt": true]
-    func spelling(_ id: Int32?) -> JSON {
-      .string(id.flatMap { tokenizer.token($0) }.map { String(decoding: $0, as: UTF8.self) } ?? "")
-    }
-    variables["bos_token"] = spelling(tokenizer.bosID)
-    variables["eos_token"] = spelling(tokenizer.eosID)
-    let rendered = try template.render(variables)
+    let rendered = try renderer.render(.array(messages), addGenerationPrompt: true)
     return PromptText(rendered.text, controlRanges: rendered.templateRanges)
   }
 }

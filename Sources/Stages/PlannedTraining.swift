@@ -13,6 +13,10 @@ package struct PlannedTraining {
   package let validation: ShardData?
   package let options: TrainerOptions
   package let plan: TrainingPlan
+  /// What people should know of these settings.
+  package let notes: [String]
+  /// The control token that the template writes after an assistant's words.
+  private let turnEnd: Int?
 
   /// - Parameters:
   ///   - with: the stage's keys with their defaults.
@@ -40,6 +44,16 @@ package struct PlannedTraining {
     } else {
       template = model.files.chatTemplate ?? data.template
     }
+    do {
+      turnEnd = if let template { try TurnEnd.token(of: template, tokenizer) } else { nil }
+      notes = []
+    } catch {
+      turnEnd = nil
+      notes = [
+        "the end of a turn is unknown, so that generation may not stop there: the chat template refuses a question and "
+          + "its answer: \(Basics.problem(of: error))"
+      ]
+    }
     options = try TrainerOptions(with: with, seed: seed)
     plan = try TrainingPlan(
       config: model.files.config, data: data, validation: self.validation, options: options,
@@ -60,17 +74,25 @@ package struct PlannedTraining {
     if !ends.isEmpty { object["eos_token_id"] = ends.count == 1 ? JSON(ends[0]) : .array(ends.map { JSON($0) }) }
     return .object(object)
   }
+}
 
-  /// The control token that the template writes after an assistant's words.
-  private var turnEnd: Int? {
-    guard let template, let parsed = try? ChatTemplate(source: template) else { return nil }
+/// Finds how a chat template ends an assistant's turn.
+private enum TurnEnd {
+  /// The control token after an assistant's words; nil where they end without one. Throws when the template can not
+  /// write a question and its answer.
+  static func token(of template: String, _ tokenizer: Tokenizer) throws -> Int? {
     let encoder = ChatEncoder(
-      tokenizer: tokenizer, template: parsed, options: ChatEncoder.Options(maxSequenceLength: 4096))
+      tokenizer: tokenizer, template: try ChatTemplate(source: template),
+      options: ChatEncoder.Options(maxSequenceLength: 4096))
     let row: JSON = ["messages": [["role": "user", "content": "a"], ["role": "assistant", "content": "b"]]]
-    guard case .examples(let examples, _)? = try? encoder.encode(row), let example = examples.first,
-      let last = example.trained.lastIndex(of: true), tokenizer.isSpecial(example.ids[last])
-    else { return nil }
-    return Int(example.ids[last])
+    switch try encoder.encode(row) {
+    case .dropped(let reason, let detail): throw StageError("\(reason.rawValue): \(detail)")
+    case .examples(let examples, _, _):
+      guard let example = examples.first, let last = example.trained.lastIndex(of: true),
+        tokenizer.isSpecial(example.ids[last])
+      else { return nil }
+      return Int(example.ids[last])
+    }
   }
 }
 

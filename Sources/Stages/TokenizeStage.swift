@@ -35,10 +35,8 @@ struct TokenSource {
     let tokenizer = try OpenedModel.tokenizer(reference, root: root, progress: progress)
     if let named = with["chat_template"]?.string {
       templateSource = try OpenedModel.templateSource(named, root: root, progress: progress)
-    } else if reference == "bytes" {
-      templateSource = nil
     } else {
-      templateSource = try? OpenedModel.templateSource(reference, root: root, progress: progress)
+      templateSource = try OpenedModel.ownTemplate(of: reference, root: root, progress: progress)
     }
     if let config = try OpenedModel.config(reference, root: root, progress: progress) {
       try SequenceLength.check(with["max_seq_length"]?.int ?? 1024, config: config, model: reference)
@@ -50,6 +48,14 @@ struct TokenSource {
       overlong: ChatEncoder.Overlong(rawValue: with["overlong"]?.string ?? "drop") ?? .drop)
     encoder = ChatEncoder(
       tokenizer: tokenizer, template: try templateSource.map { try ChatTemplate(source: $0) }, options: options)
+  }
+
+  private static func row(_ bytes: [UInt8], at place: String) throws(StageError) -> JSON {
+    do { return try JSONParser.parse(bytes) } catch {
+      var problem = Basics.problem(of: error)
+      problem.place = problem.place.map { "\(place), \($0)" } ?? place
+      throw StageError(problem)
+    }
   }
 
   /// Writes the rows of `path` as a token folder.
@@ -70,10 +76,10 @@ struct TokenSource {
       guard case .text(let bytes) = line else {
         throw StageError("a row of more than 64 MiB", at: "\(path.display):\(number)")
       }
-      let row = try encoder.encode(try JSONParser.parse(bytes))
+      let row = try encoder.encode(try TokenSource.row(bytes, at: "\(path.display):\(number)"))
       statistics.add(row)
       switch row {
-      case .examples(let examples, _): for example in examples { try writer.append(example) }
+      case .examples(let examples, _, _): for example in examples { try writer.append(example) }
       case .dropped(let reason, let detail):
         if examplesOfDrops[reason.rawValue] == nil { examplesOfDrops[reason.rawValue] = "row \(number): \(detail)" }
       }

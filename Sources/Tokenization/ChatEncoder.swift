@@ -13,7 +13,8 @@ package struct ChatEncoderError: FettleError {
 ///   wrote, so content never becomes one.
 /// - Prompt and completion are encoded as one text, the EOS behind it; the completion and the EOS are learned.
 /// - A text and the EOS behind it are learned whole; a text longer than `max_seq_length` becomes several examples, cut
-///   between tokens, none lost.
+///   between tokens, none lost and none of a single token, of which nothing could be learned. Only with a
+///   `max_seq_length` of 2 can a last token be left over; it is left out.
 ///
 /// The BOS comes first where the tokenizer says so, and never twice. A row may give several examples or none.
 package final class ChatEncoder: Sendable {
@@ -46,20 +47,13 @@ package final class ChatEncoder: Sendable {
   package let tokenizer: Tokenizer
   package let template: ChatTemplate?
   package let options: Options
-  /// `bos_token` and the like, for templates.
-  private let tokenTexts: [(key: String, value: JSON)]
+  private let renderer: ChatRenderer?
 
   package init(tokenizer: Tokenizer, template: ChatTemplate?, options: Options) {
     self.tokenizer = tokenizer
     self.template = template
     self.options = options
-    let named = [
-      ("bos_token", tokenizer.bosID), ("eos_token", tokenizer.eosID), ("pad_token", tokenizer.padID),
-      ("unk_token", tokenizer.unknownID),
-    ]
-    tokenTexts = named.compactMap { name, id in
-      id.flatMap { tokenizer.token($0) }.map { (key: name, value: JSON(String(decoding: $0, as: UTF8.self))) }
-    }
+    renderer = template.map { ChatRenderer(template: $0, tokenizer: tokenizer, clock: options.clock) }
   }
 
   /// Encodes one row; what is wrong with the row itself drops it with a reason.
@@ -91,12 +85,7 @@ package final class ChatEncoder: Sendable {
   package func render(_ messages: JSON, of row: JSON.Object, addGenerationPrompt: Bool = false)
     throws(TemplateError) -> RenderedChat?
   {
-    guard let template else { return nil }
-    var variables = JSON.Object(tokenTexts)
-    for name in ["tools", "documents"] { if let value = row[name], !value.isNull { variables[name] = value } }
-    variables["messages"] = messages
-    variables["add_generation_prompt"] = .bool(addGenerationPrompt)
-    return try template.render(variables, clock: options.clock)
+    try renderer?.render(messages, of: row, addGenerationPrompt: addGenerationPrompt)
   }
 
   private func conversation(_ messages: JSON, of row: JSON.Object) throws -> EncodedRow {
@@ -202,12 +191,17 @@ package final class ChatEncoder: Sendable {
     let ids = try tokenizer.encodeIDs(Array(text.utf8), specials: .text, bos: false)
     guard !ids.isEmpty else { return .dropped(.nothingTrained, detail: "the text is empty") }
     let whole = framed(ids, Array(repeating: true, count: ids.count), endsWithEOS: true)
-    let size = options.maxSequenceLength
-    let blocks = stride(from: 0, to: whole.ids.count, by: size).map { start in
-      let end = min(start + size, whole.ids.count)
-      return EncodedExample(ids: Array(whole.ids[start..<end]), trained: Array(whole.trained[start..<end]))
+    let blocks = ChatEncoder.blocks(of: whole.ids.count, size: options.maxSequenceLength).map { range in
+      EncodedExample(ids: Array(whole.ids[range]), trained: Array(whole.trained[range]))
     }
     return judged(blocks, isCut: false)
+  }
+
+  /// Blocks of at most `size` tokens: the last but one gives up a token where the last would have only one.
+  private static func blocks(of count: Int, size: Int) -> [Range<Int>] {
+    var starts = Array(stride(from: 0, to: count, by: size))
+    if size > 2, starts.count > 1, starts[starts.count - 1] == count - 1 { starts[starts.count - 1] -= 1 }
+    return zip(starts, starts.dropFirst() + [count]).map { $0..<$1 }
   }
 
   /// With the BOS before and the EOS behind, where they belong and are not there yet.
@@ -224,11 +218,12 @@ package final class ChatEncoder: Sendable {
     return EncodedExample(ids: ids, trained: trained)
   }
 
-  /// Drops a row of which nothing would be learned. Single tokens at a text's end stay: no token is lost.
+  /// Leaves out examples of which nothing would be learned: no training could use them.
   private func judged(_ examples: [EncodedExample], isCut: Bool) -> EncodedRow {
-    guard examples.contains(where: { $0.trainedCount > 0 }) else {
+    let kept = examples.filter { $0.trainedCount > 0 }
+    guard !kept.isEmpty else {
       return .dropped(.nothingTrained, detail: "no token of the row is to be learned")
     }
-    return .examples(examples, isCut: isCut)
+    return .examples(kept, isCut: isCut, leftOut: examples.count - kept.count)
   }
 }

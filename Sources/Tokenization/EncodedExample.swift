@@ -28,7 +28,8 @@ package enum RowDrop: String, Sendable, CaseIterable {
 
 /// What becomes of one row.
 package enum EncodedRow: Sendable {
-  /// One example, or several blocks of a long text; `isCut` when last turns were left out.
-  case examples([EncodedExample], isCut: Bool)
+  /// One example, or several blocks of a long text; `isCut` when last turns were left out, `leftOut` counts blocks of
+  /// the text that hold nothing to learn.
+  case examples([EncodedExample], isCut: Bool, leftOut: Int = 0)
   case dropped(RowDrop, detail: String)
 }

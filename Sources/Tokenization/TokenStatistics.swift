@@ -8,6 +8,8 @@ package struct TokenStatistics: Sendable, Equatable {
   package private(set) var trainedTokens = 0
   /// Rows that lost their last turns to `max_seq_length`.
   package private(set) var cut = 0
+  /// Blocks of long texts that were left out, since nothing of them would be learned.
+  package private(set) var leftOut = 0
   package private(set) var longest = 0
   package private(set) var drops: [RowDrop: Int] = [:]
   /// Examples by length: the n-th counts those of 2^n to 2^(n+1) - 1 tokens.
@@ -21,8 +23,9 @@ package struct TokenStatistics: Sendable, Equatable {
     rows += 1
     switch row {
     case .dropped(let reason, _): drops[reason, default: 0] += 1
-    case .examples(let examples, let isCut):
+    case .examples(let examples, let isCut, let leftOut):
       if isCut { cut += 1 }
+      self.leftOut += leftOut
       for example in examples { add(example) }
     }
   }
@@ -48,6 +51,7 @@ package struct TokenStatistics: Sendable, Equatable {
     return [
       "rows": JSON(rows), "examples": JSON(examples), "tokens": JSON(tokens), "trained_tokens": JSON(trainedTokens),
       "blocks": JSON(blocks), "max_seq_length": JSON(maxSequenceLength), "longest": JSON(longest), "cut": JSON(cut),
+      "left_out": JSON(leftOut),
       "dropped": .object(JSON.Object(reasons)), "lengths": .object(JSON.Object(histogram)),
       "packing_efficiency": room > 0 ? JSON(Double(tokens) / room) : .null,
     ]

@@ -15,7 +15,7 @@ import Tokenization
   }
 
   private func examples(_ encoder: ChatEncoder, _ row: String) throws -> [EncodedExample] {
-    guard case .examples(let examples, _) = try encoder.encode(try JSONParser.parse(row)) else { return [] }
+    guard case .examples(let examples, _, _) = try encoder.encode(try JSONParser.parse(row)) else { return [] }
     return examples
   }
 
@@ -166,11 +166,25 @@ import Tokenization
     #expect(blocks.allSatisfy { $0.trainedCount == $0.ids.count - 1 })
   }
 
+  @Test func `a long text leaves no block without a token to learn`() throws {
+    let blocks = try examples(encoder(length: 4), #"{"text":"abcdefgh"}"#)
+    #expect(blocks.map(\.ids.count) == [4, 3, 2])
+    #expect(blocks.flatMap(\.ids) == Array("abcdefgh".utf8).map { Int32($0) } + [256])
+    guard
+      case .examples(let pairs, isCut: false, let leftOut) =
+        try encoder(length: 2).encode(try JSONParser.parse(#"{"text":"abcd"}"#))
+    else {
+      Issue.record("no examples")
+      return
+    }
+    #expect(pairs.map(\.ids.count) == [2, 2] && leftOut == 1)
+  }
+
   @Test func `an overlong conversation is dropped, or cut behind the last assistant turn that fits`() throws {
     let whole = try #require(try examples(encoder(), chat).first)
     #expect(try drop(encoder(length: whole.ids.count - 1), chat) == .tooLong)
     let cutter = try encoder(length: whole.ids.count - 1, overlong: .cut)
-    guard case .examples(let cut, isCut: true) = try cutter.encode(try JSONParser.parse(chat)) else {
+    guard case .examples(let cut, isCut: true, leftOut: 0) = try cutter.encode(try JSONParser.parse(chat)) else {
       Issue.record("not cut")
       return
     }
