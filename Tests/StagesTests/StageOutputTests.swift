@@ -1,8 +1,10 @@
 import Basics
 import Foundation
+import Models
 import Pipelines
 import Stages
 import Testing
+import Tokenization
 
 /// A project folder of a test's own, removed with it.
 private final class Scratch {
@@ -126,7 +128,7 @@ private let tokenizing: JSON = [
       dataset_kwargs: {data_files: {test: items.jsonl}}
       output_type: multiple_choice
       doc_to_text: "{{q}}"
-      doc_to_target: "{{a}}"
+      doc_to_target: a
       doc_to_choice: ["1", "2", "3", "4"]
       """, to: "task.yaml")
     let evaluated = try scratch.run(
@@ -146,6 +148,40 @@ private let tokenizing: JSON = [
     #expect(Files.exists(exported.outputs.appending("files/model.safetensors")))
   }
 
+  @Test func `a row that is no JSON is named by file and line`() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write(rows + "\n{\"text\":\n", to: "train.jsonl")
+    let error = #expect(throws: StageError.self) {
+      try scratch.run(
+        "tokenize", with: tokenizing, inputs: [(name: "rows", kind: "rows", path: path)], outputs: ["train"])
+    }
+    #expect(error?.problem.place?.contains("train.jsonl:13") == true, "\(error?.description ?? "")")
+  }
+
+  @Test func `a tokenizer's broken configuration is an error, no template is none`() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write(#"{"text":"abc"}"# + "\n", to: "train.jsonl")
+    let folder = scratch.root.appending("tokenizer")
+    _ = try scratch.write(
+      String(decoding: Tokenizer.bytes.tokenizerJSON(), as: UTF8.self), to: "tokenizer/tokenizer.json")
+    var settings = tokenizing.object ?? [:]
+    settings["chat_template"] = nil
+    for reference in [folder, folder.appending("tokenizer.json")] {
+      settings["tokenizer"] = .string(reference.display)
+      let result = try scratch.run(
+        "tokenize", with: .object(settings), inputs: [(name: "rows", kind: "rows", path: path)], outputs: ["train"])
+      #expect(result.metrics["train"]?["examples"]?.int == 1)
+    }
+    settings["tokenizer"] = .string(folder.display)
+    _ = try scratch.write(
+      #"{"chat_template": [{"name": "other", "template": ""}]}"#, to: "tokenizer/tokenizer_config.json")
+    let error = #expect(throws: ModelError.self) {
+      try scratch.run(
+        "tokenize", with: .object(settings), inputs: [(name: "rows", kind: "rows", path: path)], outputs: ["train"])
+    }
+    #expect(error?.description.contains("chat_template must be") == true)
+  }
+
   @Test func `tokens of another tokenizer are refused`() throws {
     let scratch = try Scratch()
     let path = try scratch.write(rows + "\n", to: "train.jsonl")
@@ -155,12 +191,29 @@ private let tokenizing: JSON = [
     var document = try JSONParser.parse(try Files.read(tokens.appending("tokenizer.json"))).object ?? [:]
     document["truncation"] = ["max_length": 7]
     try Files.writeAtomically(JSON.object(document).encoded(), to: tokens.appending("other.json"))
-    #expect(throws: (any Error).self) {
+    let error = #expect(throws: StageError.self) {
       try scratch.run(
         "finetune",
         with: ["model": "preset:nano", "tokenizer": .string(tokens.appending("other.json").display), "max_steps": 1],
         inputs: [(name: "tokens", kind: "tokens", path: tokens)], outputs: ["model", "metrics"])
     }
+    #expect(error?.problem.what == "the tokens were made with another tokenizer than that of the model")
+    #expect(error?.problem.remedy?.contains("tokenize with the model's own tokenizer") == true)
+  }
+
+  @Test func `a prompt of an evaluation begins as training rendered it`() throws {
+    let source =
+      "{{ strftime_now('%Y-%m-%d') }}|{{ pad_token is defined }}|{{ unk_token is defined }}|{{ bos_token is defined }}|"
+      + "{% for m in messages %}<|im_start|>{{ m.role }}:{{ m.content }}{{ eos_token }}{% endfor %}"
+      + "{% if add_generation_prompt %}<|im_start|>assistant:{% endif %}"
+    let template = try ChatTemplate(source: source)
+    let question: JSON = ["role": "user", "content": "a"]
+    let encoder = ChatEncoder(
+      tokenizer: .bytes, template: template, options: ChatEncoder.Options(maxSequenceLength: 256))
+    let trained = try #require(try encoder.render([question, ["role": "assistant", "content": "b"]], of: [:]))
+    let asked = try ChatPrompt(template: template, tokenizer: .bytes).text([question])
+    #expect(trained.text.starts(with: asked.bytes))
+    #expect(String(decoding: asked.bytes, as: UTF8.self).hasPrefix("2024-07-26|"))
   }
 
   /// Compares "version:beginning of the digest".

@@ -175,7 +175,7 @@ import Tokenization
     statistics.add(.dropped(.malformed, detail: ""))
     #expect(
       statistics.json(blocks: 2, maxSequenceLength: 4).text()
-        == #"{"rows":5,"examples":3,"tokens":7,"trained_tokens":4,"blocks":2,"max_seq_length":4,"longest":3,"cut":1,"#
+        == #"{"rows":5,"examples":3,"tokens":7,"trained_tokens":4,"blocks":2,"max_seq_length":4,"longest":3,"cut":1,"left_out":0,"#
         + #""dropped":{"malformed":1,"too_long":2},"lengths":{"1-1":1,"2-3":2},"packing_efficiency":0.875}"#)
   }
 }
