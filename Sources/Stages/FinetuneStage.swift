@@ -20,7 +20,14 @@ package struct FinetuneStage: StageRunner {
       checkpoints: context.checkpointFolder, identity: context.spec.fingerprint.hex)
     let report = try trainer.run(progress: context.progress)
     for notice in report.notices { context.note(notice) }
+    if report.resumedFrom > 0 { context.note("went on from the checkpoint of step \(report.resumedFrom)") }
     if report.interrupted { throw StageStopped("stopped after step \(report.steps) of \(report.totalSteps)") }
+    if let tensor = report.rows.last?.skipped {
+      throw StageError(
+        "training ended on a skipped update: the gradient of \(tensor) is not finite", at: context.spec.cell,
+        value: "\(report.skippedSteps) of \(report.steps) updates skipped",
+        remedy: "lower learning_rate, or set max_grad_norm")
+    }
 
     try write(trainer, training, to: context.outputPath("model"), progress: context.progress)
     let log = report.rows.map { $0.json.encoded() + [0x0A] }

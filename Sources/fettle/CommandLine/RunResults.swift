@@ -79,6 +79,7 @@ enum MetricSummary {
     case "finetune":
       if let loss = number("train_loss", 4) { parts.append("loss \(loss)") }
       if let loss = number("eval_loss", 4) { parts.append("eval_loss \(loss)") }
+      if let skipped = metrics["skipped_steps"]?.int, skipped > 0 { parts.append("\(skipped) updates skipped") }
       if let rate = number("tokens_per_second", 0) { parts.append("\(rate) tokens/s") }
       if let peak = metrics["peak_memory"]?["measured"]?.int {
         let predicted = metrics["peak_memory"]?["predicted"]?.int
