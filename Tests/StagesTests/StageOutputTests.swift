@@ -65,8 +65,9 @@ private let tokenizing: JSON = [
   "overlong": "drop",
 ]
 
-/// A small golden output of every stage kind: when one of these digests changes, results of an older Fettle must not be
-/// reused, so the stage's version in its table must change too.
+/// Small golden outputs of the stages whose bytes are the same on every machine: when one of these digests changes,
+/// results of an older Fettle must not be reused, so the stage's version in its table must change too. The stages that
+/// compute are held to the parts they promise.
 @Suite struct StageOutputTests {
   @Test func `clean's output belongs to its version`() throws {
     let scratch = try Scratch()
