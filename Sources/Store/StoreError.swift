@@ -7,6 +7,8 @@ package struct StoreError: FettleError {
   package let code: Int32?
   /// The statement that failed.
   package let sql: String?
+  /// Whether bytes are not what they should be, as opposed to a failing disk or database.
+  private(set) var isAboutContent = false
 
   package init(_ problem: Problem, code: Int32? = nil, sql: String? = nil) {
     self.problem = problem
@@ -16,6 +18,11 @@ package struct StoreError: FettleError {
 
   package init(_ what: String, at place: FilePath? = nil, value: String? = nil, remedy: String? = nil) {
     self.init(Problem(what, at: place?.display, value: value, remedy: remedy))
+  }
+
+  init(content what: String, at place: FilePath?, value: String? = nil, remedy: String? = nil) {
+    self.init(what, at: place, value: value, remedy: remedy)
+    isAboutContent = true
   }
 
   package init(_ error: FileError) { self.init(error.problem) }

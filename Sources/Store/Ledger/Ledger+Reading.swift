@@ -1,11 +1,11 @@
 import Basics
 
 extension Ledger {
-  private static let runColumns = "id, pipeline, file, command, pid, started, finished, exit_code"
+  private static let runColumns = "id, pipeline, file, command, pid, started, finished, exit_code, name, origin"
 
-  /// The newest run, of one pipeline or of any.
+  /// The newest run of this project's own, of one pipeline or of any.
   package func newestRun(pipeline: String? = nil) throws(StoreError) -> RunRecord? {
-    let filter = pipeline == nil ? "" : "WHERE pipeline = ?"
+    let filter = "WHERE origin IS NULL" + (pipeline == nil ? "" : " AND pipeline = ?")
     let sql = "SELECT \(Ledger.runColumns) FROM runs \(filter) ORDER BY id DESC LIMIT 1"
     let row = if let pipeline { try database.first(sql, .text(pipeline)) } else { try database.first(sql) }
     return if let row { try run(row) } else { nil }
@@ -16,10 +16,16 @@ extension Ledger {
     return if let row { try run(row) } else { nil }
   }
 
-  /// The newest runs first.
+  /// The run of this name.
+  package func run(named name: String) throws(StoreError) -> RunRecord? {
+    let row = try database.first("SELECT \(Ledger.runColumns) FROM runs WHERE name = ?", .text(name))
+    return if let row { try run(row) } else { nil }
+  }
+
+  /// The newest runs of this project's own first.
   package func runs(limit: Int = 50) throws(StoreError) -> [RunRecord] {
     var runs: [RunRecord] = []
-    let sql = "SELECT \(Ledger.runColumns) FROM runs ORDER BY id DESC LIMIT ?"
+    let sql = "SELECT \(Ledger.runColumns) FROM runs WHERE origin IS NULL ORDER BY id DESC LIMIT ?"
     for row in try database.rows(sql, SQLValue(limit)) { runs.append(try run(row)) }
     return runs
   }
@@ -85,7 +91,7 @@ extension Ledger {
     RunRecord(
       id: try row.int(0), pipeline: try row.text(1), file: try row.optionalBytes(2).map { FilePath(bytes: $0) },
       command: try row.text(3), pid: try row.int(4), started: try row.double(5), finished: try row.optionalDouble(6),
-      exitCode: try row.optionalInt(7))
+      exitCode: try row.optionalInt(7), name: try row.optionalText(8), origin: try row.optionalText(9))
   }
 
   private func cell(_ row: Row) throws(StoreError) -> CellRecord {

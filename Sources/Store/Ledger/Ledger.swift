@@ -6,24 +6,32 @@ package final class Ledger {
   package let folder: CacheFolder
   package let database: Database
   package let objects: ObjectStore
+  /// What an empty database was filled with from the results on disk when it was opened.
+  package private(set) var rebuilt = Rebuilding.Outcome()
 
   /// Opens the project's cache, which is made when absent.
   package init(_ folder: CacheFolder) throws(StoreError) {
     self.folder = folder
     try folder.make()
     database = try Database(folder.database)
+    let isFresh = try database.isEmpty
     try database.migrate(CacheSchema.migrations)
     objects = ObjectStore(folder, database)
+    if isFresh { rebuilt = try Rebuilding(self).adoptAll() }
   }
 
-  /// Opens an existing cache for reading; nil when the project has none yet.
+  /// Opens an existing cache for reading; nil when the project has none yet. One of an older version is brought up to
+  /// date.
   package init?(reading folder: CacheFolder) throws(StoreError) {
     guard Files.exists(folder.database) else { return nil }
     self.folder = folder
-    do {
+    var database = try Database(folder.database, access: .readOnly)
+    if try database.isEmpty { return nil }
+    if try !database.isCurrent(CacheSchema.migrations) {
+      try Database(folder.database).migrate(CacheSchema.migrations)
       database = try Database(folder.database, access: .readOnly)
-      guard try database.isCurrent(CacheSchema.migrations) else { return nil }
-    } catch { throw error }
+    }
+    self.database = database
     objects = ObjectStore(folder, database)
   }
 
@@ -65,6 +73,11 @@ package final class Ledger {
       """,
       .text(cell.status.rawValue), SQLValue(cell.reason), SQLValue(cell.seconds), SQLValue(cell.fingerprint),
       SQLValue(cell.attempt), SQLValue(cell.error), SQLValue(run), SQLValue(cell.position))
+  }
+
+  /// Gives a run a name, or takes it away.
+  package func name(_ run: Int, _ name: String?) throws(StoreError) {
+    try database.run("UPDATE runs SET name = ? WHERE id = ?", SQLValue(name), SQLValue(run))
   }
 
   // MARK: - Fingerprints
@@ -166,6 +179,8 @@ package final class Ledger {
         .text(ending.status.rawValue), .real(Ledger.now()), SQLValue(ending.exitCode), SQLValue(ending.signal),
         SQLValue(ending.error), SQLValue(ending.peakMemory), SQLValue(ending.metrics?.text()), SQLValue(attempt))
     }
+    // The receipt only serves to rebuild a lost database; a full disk must not undo a success.
+    if ending.status == .done { try? receipt(of: attempt)?.write(to: folder) }
   }
 
   /// The newest success with this fingerprint.

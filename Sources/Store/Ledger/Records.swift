@@ -13,6 +13,10 @@ package struct RunRecord: Sendable {
   /// Nil while it runs, and for one that was killed.
   package let finished: Double?
   package let exitCode: Int?
+  /// What people call it, if they gave it a name; a named run's results are never collected as garbage.
+  package let name: String?
+  /// Where its results came from, for one that ran elsewhere: "pulled" or "rebuilt".
+  package let origin: String?
 }
 
 /// How a cell of the pipeline fared in one run.
@@ -85,6 +89,16 @@ package struct FingerprintRecord: Sendable, Equatable {
     self.digest = digest
     self.kind = kind
     self.parts = parts
+  }
+
+  /// The fingerprint that these parts make.
+  package init(kind: String, parts: [Part]) {
+    var hasher = SHA256()
+    hasher.update(Array("fettle fingerprint 1\n".utf8))
+    for part in parts {
+      for text in [part.name, part.value] { hasher.update(Array("\(text.utf8.count) \(text)\n".utf8)) }
+    }
+    self.init(digest: hasher.finish(), kind: kind, parts: parts)
   }
 }
 

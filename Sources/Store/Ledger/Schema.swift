@@ -1,6 +1,6 @@
 /// The form of the cache database. Only ever add a step at the end.
-enum CacheSchema {
-  static let migrations = [
+package enum CacheSchema {
+  package static let migrations = [
     Migration(
       "runs, attempts and results",
       [
@@ -120,6 +120,15 @@ enum CacheSchema {
           recorded INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID
         """,
-      ])
+      ]),
+    Migration(
+      "names and origins of runs",
+      [
+        "ALTER TABLE runs ADD COLUMN name TEXT",
+        "ALTER TABLE runs ADD COLUMN origin TEXT",
+        "CREATE UNIQUE INDEX runs_by_name ON runs (name) WHERE name IS NOT NULL",
+        "CREATE INDEX run_cells_by_attempt ON run_cells (attempt) WHERE attempt IS NOT NULL",
+        "CREATE INDEX outputs_by_digest ON outputs (digest)",
+      ]),
   ]
 }

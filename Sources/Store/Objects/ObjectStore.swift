@@ -26,6 +26,8 @@ package final class ObjectStore {
 
   package let folder: CacheFolder
   private let database: Database
+  /// Small objects that a check found altered and made good, and what was wrong with them.
+  package private(set) var restored: [(digest: Digest, state: State)] = []
 
   package init(_ folder: CacheFolder, _ database: Database) {
     self.folder = folder
@@ -87,7 +89,31 @@ package final class ObjectStore {
     let isFolder = try object.int(0) == 1
     let state = try state(digest, isFolder: isFolder, thorough: thorough)
     if state == .sound || isFolder { return state }
-    return try restore(digest) ? .sound : state
+    guard (try? restore(digest)) == true else { return state }
+    restored.append((digest: digest, state: state))
+    return .sound
+  }
+
+  /// Forgets an object and takes what lies in its place away: what made it runs again.
+  package func forget(_ digest: Digest) throws(StoreError) {
+    try database.run("DELETE FROM objects WHERE digest = ?", SQLValue(digest))
+    CommitPoint.reached("object.forgotten")
+    try discard(path(digest))
+  }
+
+  /// What lies at the digest's place, as something to record, if it is whole; nil else.
+  package func found(_ digest: Digest) throws(StoreError) -> Publication? {
+    let target = path(digest)
+    guard let status = try storing({ () throws(FileError) in try Files.status(target, followLinks: false) }),
+      !status.isLink, let content = try? Content.read(target), content.digest == digest
+    else { return nil }
+    return try publication(content, at: target)
+  }
+
+  private func publication(_ content: Content, at place: FilePath) throws(StoreError) -> Publication {
+    let isSmall = !content.isFolder && content.size < ObjectStore.smallLimit
+    let bytes = isSmall ? try storing { () throws(FileError) in try Files.read(place) } : nil
+    return Publication(content: content, path: place, bytes: bytes)
   }
 
   /// Copies an object to a place of the user's, writable.
@@ -185,7 +211,8 @@ package final class ObjectStore {
       try Files.writeAtomically(bytes, to: target, mode: 0o444)
     }
     let content = try Content.read(target)
-    try database.transaction { () throws(StoreError) in try write(content.entries, of: digest) }
+    // A database open for reading keeps the old times: the next check then reads the file.
+    try? database.transaction { () throws(StoreError) in try write(content.entries, of: digest) }
     return true
   }
 

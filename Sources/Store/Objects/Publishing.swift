@@ -51,8 +51,20 @@ enum Publishing {
     for name in names { try copyTree(source.appending(name), to: target.appending(name), depth: depth + 1) }
   }
 
-  static func copyFile(_ source: FilePath, to target: FilePath) throws(FileError) {
-    let from = try File(reading: source)
+  /// Makes everything below `path` durable as it is.
+  static func synchronise(_ path: FilePath) throws(FileError) {
+    guard try Files.status(path, followLinks: false)?.isFolder == true else {
+      return try File(reading: path).synchronise()
+    }
+    for name in try Files.list(path) { try synchronise(path.appending(name)) }
+    try Files.synchroniseFolder(path)
+  }
+
+  /// Copies a file's bytes; more than `limit` of them are an error. `flags` are further ones of open(2).
+  static func copyFile(
+    _ source: FilePath, to target: FilePath, limit: Int = .max, flags: Int32 = 0
+  ) throws(FileError) {
+    let from = try File(source, flags: O_RDONLY | O_NONBLOCK | flags)
     let to = try File(target, flags: O_WRONLY | O_CREAT | O_EXCL)
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
     var offset = 0
@@ -67,6 +79,7 @@ enum Publishing {
       let count = try result.get()
       if count == 0 { return }
       offset += count
+      guard offset <= limit else { throw FileError("copy a file that grows", source, code: EFBIG) }
     }
   }
 }

@@ -11,6 +11,7 @@ import CSQLite
   let handle: OpaquePointer
   private var statements: [String: Statement] = [:]
   private var depth = 0
+  private var isClosed = false
 
   /// Opens the file, which read-write access makes when it is absent.
   ///
@@ -93,14 +94,19 @@ import CSQLite
 
   /// A kept statement, or a fresh one while the kept one is in use further up.
   private func statement(_ sql: String) throws(StoreError) -> Statement {
+    if isClosed { throw StoreError("the database is closed", at: path) }
     if let kept = statements[sql], !kept.isBusy { return kept }
     let statement = try Statement(sql, of: self)
     if statements[sql] == nil { statements[sql] = statement }
     return statement
   }
 
-  deinit {
+  deinit { close() }
+
+  /// Closes the file ahead of time; nothing may be asked of the database any more.
+  package func close() {
     statements.removeAll()
-    unsafe sqlite3_close_v2(handle)
+    if !isClosed { unsafe sqlite3_close_v2(handle) }
+    isClosed = true
   }
 }

@@ -28,6 +28,11 @@ extension Database {
     }
   }
 
+  /// Whether nothing was ever written to it.
+  package var isEmpty: Bool {
+    get throws(StoreError) { try first("SELECT 1 FROM sqlite_schema LIMIT 1") == nil }
+  }
+
   /// Whether all steps are applied; throws where the database knows steps that this program does not.
   package func isCurrent(_ migrations: [Migration]) throws(StoreError) -> Bool {
     guard try first("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'") != nil else {

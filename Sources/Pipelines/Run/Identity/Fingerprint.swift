@@ -19,12 +19,7 @@ package struct Fingerprint: Sendable {
   init(
     kind: String, parts: [FingerprintRecord.Part], witnesses: [Witness], references: [AttemptSpec.ReferencedFiles]
   ) {
-    var hasher = SHA256()
-    hasher.update(Array("fettle fingerprint 1\n".utf8))
-    for part in parts {
-      for text in [part.name, part.value] { hasher.update(Array("\(text.utf8.count) \(text)\n".utf8)) }
-    }
-    record = FingerprintRecord(digest: hasher.finish(), kind: kind, parts: parts)
+    record = FingerprintRecord(kind: kind, parts: parts)
     self.witnesses = witnesses
     self.references = references
   }
