@@ -35,10 +35,11 @@ let package = Package(
     library("CUchardet", pkg: "uchardet", apt: "libuchardet-dev"),
     library("CCrypto", pkg: "libcrypto", apt: "libssl-dev"),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
+    .target(name: "CPages"),
 
     room("Basics", ["CCrypto", "CYAML"]),
     room("Tensors", ["Basics"]),
-    room("CPUBackend", ["Basics", "Tensors", "CKernels", "COpenBLAS"], settings: numeric),
+    room("CPUBackend", ["Basics", "Tensors", "CKernels", "COpenBLAS", "CPages"], settings: numeric),
     room("Models", ["Basics", "Tensors", "CArchive"], settings: numeric),
     room("Tokenization", ["Basics", "CPCRE2", "CUTF8Proc"], settings: numeric),
     room("Corpus", ["Basics", "CArchive", "CUTF8Proc", "CUchardet"], settings: numeric),

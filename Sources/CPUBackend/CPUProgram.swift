@@ -5,12 +5,12 @@ import Tensors
 /// A program whose operands are checked and resolved to memory.
 final class CPUProgram: LoadedProgram, @unchecked Sendable {
   let program: Program
-  private let arena: Arena
+  private let arena: CPUArena
   private let machine: CPUMachine
   private let steps: [Step]
   private let offsets: [Int]
 
-  init(_ program: Program, plan: MemoryPlan, arena: Arena, machine: CPUMachine) throws(TensorError) {
+  init(_ program: Program, plan: MemoryPlan, arena: CPUArena, machine: CPUMachine) throws(TensorError) {
     var compiler = StepCompiler(
       resolver: try ViewResolver(program, plan: plan, arena: arena), pool: machine.pool, scratch: machine.scratch)
     var steps: [Step] = []
@@ -39,8 +39,11 @@ final class CPUProgram: LoadedProgram, @unchecked Sendable {
     let result: Result<Void, TensorError> = machine.running.withLock { _ in
       do throws(TensorError) {
         if machine.profile.isOn.load(ordering: .relaxed) { try runTimed(scalars) } else { try runPlainly(scalars) }
+        try arena.transfers?.drain()
         return .success(())
       } catch {
+        // Nothing may go on in memory that the caller may use again; the first fault is the one to tell.
+        try? arena.transfers?.drain()
         return .failure(error)
       }
     }
@@ -76,7 +79,26 @@ final class CPUProgram: LoadedProgram, @unchecked Sendable {
   }
 
   private func memory(of tensor: TensorID, at offset: Int) -> UnsafeMutableRawPointer {
-    unsafe arena.base + offsets[tensor.index] + offset
+    precondition(program[tensor].tier == .memory, "a tensor of the page tier has no memory")
+    return unsafe arena.memory.base + offsets[tensor.index] + offset
+  }
+
+  func writePages(_ source: UnsafeRawBufferPointer, to tensor: TensorID, at offset: Int) throws(TensorError) {
+    unsafe try pages(tensor, offset, source.count).write(source, at: offsets[tensor.index] + offset)
+  }
+
+  func readPages(
+    _ tensor: TensorID, at offset: Int, into destination: UnsafeMutableRawBufferPointer
+  ) throws(TensorError) {
+    unsafe try pages(tensor, offset, destination.count).read(offsets[tensor.index] + offset, into: destination)
+  }
+
+  private func pages(_ tensor: TensorID, _ offset: Int, _ count: Int) throws(TensorError) -> PageFile {
+    precondition(offset >= 0 && offset + count <= program[tensor].bytes, "a transfer outside a tensor")
+    guard program[tensor].tier == .page, let pages = arena.pages else {
+      throw TensorError(Problem("the tensor is not in the page tier", value: program[tensor].name))
+    }
+    return pages
   }
 }
 

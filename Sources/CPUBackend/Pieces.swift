@@ -1,3 +1,5 @@
+import Tensors
+
 /// Equally shaped matrices cut into pieces of about `size` elements; the cuts follow from shapes alone.
 ///
 /// Contiguous matrices are cut as one row, others into groups of whole rows.
@@ -9,7 +11,7 @@ struct Pieces: Sendable {
   private let step: Int
 
   /// Elements of a piece: small enough to share out, large enough that taking one costs nothing.
-  private static let size = 16_384
+  private static let size = Operation.sumPiece
 
   init(_ matrices: [Matrix<Float>]) {
     self.init(matrices.map { ($0.rows, $0.columns, $0.isContiguous) })

@@ -2,7 +2,7 @@ import CKernels
 import Foundation
 import Tensors
 
-/// Operations on elements, each on its own: activations, sums, copies, the optimizer's update.
+/// Operations on elements, each on its own: activations, sums, copies.
 extension StepCompiler {
   func gatedActivation(
     _ kind: Activation, _ gate: TensorView, _ up: TensorView, _ out: TensorView
@@ -97,7 +97,7 @@ extension StepCompiler {
     }
   }
 
-  mutating func sumOfSquares(_ x: TensorView, _ out: TensorView) throws(TensorError) -> Step.Body {
+  mutating func sumOfSquares(_ x: TensorView, _ out: TensorView, accumulate: Bool) throws(TensorError) -> Step.Body {
     let values = try resolver.floats(x, "x")
     let result = try resolver.doubles(out, "out", rows: 1)
     // Pieces follow from the shape alone, so the order of the sum does too.
@@ -111,7 +111,7 @@ extension StepCompiler {
           unsafe sums[task] += ck_sum_of_squares(count, values.row(row) + column)
         }
       }
-      var sum = 0.0
+      var sum = accumulate ? result[0] : 0
       for piece in 0..<pieces.count { unsafe sum += sums[piece] }
       result[0] = sum
     }
@@ -131,42 +131,5 @@ extension StepCompiler {
       length[0] = value
       factor[0] = value.isFinite ? maximum.map { min(1, $0 / (value + 1e-6)) } ?? 1 : Double.nan
     }
-  }
-
-  func adamW(
-    _ weight: TensorView, _ gradient: TensorView, _ m: TensorView, _ v: TensorView, _ clip: TensorView,
-    _ parameters: AdamWParameters
-  ) throws(TensorError) -> Step.Body {
-    let w = try resolver.floats(weight, "weight")
-    let g = try resolver.floats(gradient, "gradient", rows: w.rows, columns: w.columns)
-    let first = try resolver.floats(m, "m", rows: w.rows, columns: w.columns)
-    let second = try resolver.floats(v, "v", rows: w.rows, columns: w.columns)
-    let factor = try resolver.doubles(clip, "clip", rows: 1)
-    let pieces = Pieces([w, g, first, second])
-    return { [pool] scalars in
-      let clip = factor[0]
-      guard !clip.isNaN else { return }
-      let fixed = ck_adamw_numbers(parameters, scalars, clip: clip)
-      pool.run(pieces) { row, column, count in
-        var numbers = fixed
-        unsafe ck_adamw(
-          count, w.row(row) + column, g.row(row) + column, first.row(row) + column, second.row(row) + column, &numbers)
-      }
-    }
-  }
-}
-
-extension ck_adamw_numbers {
-  /// The update's factors, each worked out in f64 and rounded once.
-  init(_ parameters: AdamWParameters, _ scalars: StepScalars, clip: Double) {
-    let step = Double(scalars.step)
-    self.init(
-      clip: Float(clip),
-      keep: Float(1 - scalars.learningRate * parameters.weightDecay),
-      beta1: Float(parameters.beta1), rest1: Float(1 - parameters.beta1),
-      beta2: Float(parameters.beta2), rest2: Float(1 - parameters.beta2),
-      rate: Float(scalars.learningRate / (1 - pow(parameters.beta1, step))),
-      correction: Float(1 / (1 - pow(parameters.beta2, step)).squareRoot()),
-      epsilon: Float(parameters.epsilon))
   }
 }

@@ -52,11 +52,16 @@ struct StepCompiler {
     case .copy(let x, let out): return try copy(x, out)
     case .zero(let x): return try zero(x)
     case .scale(let x, let factor): return try scale(x, factor)
-    case .sumOfSquares(let x, let out): return try sumOfSquares(x, out)
+    case .sumOfSquares(let x, let out, let accumulate): return try sumOfSquares(x, out, accumulate: accumulate)
     case .clipFactor(let squares, let norm, let clip, let maximum):
       return try clipFactor(squares, norm, clip, maximum)
-    case .adamW(let weight, let gradient, let m, let v, let clip, let parameters):
-      return try adamW(weight, gradient, m, v, clip, parameters)
+    case .update(let operands): return try update(operands)
+    case .cast(let x, let out): return try cast(x, out)
+    case .dequantise(let matrix, let out): return try dequantise(matrix, out)
+    case .dropout(let x, let out, let rate, let stream): return try dropout(x, out, rate, stream)
+    case .fetch(let from, let into, let transfer): return try fetch(from, into, transfer)
+    case .evict(let from, let into, let transfer): return try evict(from, into, transfer)
+    case .wait(let transfer, _): return try wait(transfer)
     }
   }
 }
@@ -88,7 +93,13 @@ extension Operation {
     case .scale: "scale"
     case .sumOfSquares: "sumOfSquares"
     case .clipFactor: "clipFactor"
-    case .adamW: "adamW"
+    case .update(let operands): operands.rule.rawValue
+    case .cast: "cast"
+    case .dequantise: "dequantise"
+    case .dropout: "dropout"
+    case .fetch: "fetch"
+    case .evict: "evict"
+    case .wait: "wait"
     }
   }
 }

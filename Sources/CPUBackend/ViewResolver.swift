@@ -7,11 +7,12 @@ import Tensors
   private let program: Program
   private let plan: MemoryPlan
   private let base: UnsafeMutableRawPointer
+  let arena: CPUArena
   /// "instruction 12 (gemm)", for messages.
   var place = ""
 
   /// Checks that the plan is this program's and fits the arena.
-  init(_ program: Program, plan: MemoryPlan, arena: Arena) throws(TensorError) {
+  init(_ program: Program, plan: MemoryPlan, arena: CPUArena) throws(TensorError) {
     guard plan.offsets.count == program.tensors.count else {
       throw TensorError(
         Problem(
@@ -23,17 +24,20 @@ import Tensors
       let bytes = count.partialValue.multipliedReportingOverflow(by: spec.dtype.size)
       let end = offset.addingReportingOverflow(bytes.partialValue)
       guard spec.rows >= 0, spec.columns >= 0, offset >= 0, offset % 16 == 0, !count.overflow, !bytes.overflow,
-        !end.overflow, end.partialValue <= arena.bytes
+        !end.overflow, end.partialValue <= (spec.tier == .page ? arena.pageBytes : arena.bytes)
       else {
         throw TensorError(
           Problem(
             "tensor '\(spec.name)' does not fit the arena",
-            value: "\(spec.rows) x \(spec.columns) \(spec.dtype.rawValue) at byte \(offset) of \(arena.bytes)"))
+            value:
+              "\(spec.rows) x \(spec.columns) \(spec.dtype.rawValue) at byte \(offset) of \(spec.tier == .page ? arena.pageBytes : arena.bytes)"
+          ))
       }
     }
     self.program = program
     self.plan = plan
-    unsafe base = arena.base
+    unsafe base = arena.memory.base
+    self.arena = arena
   }
 
   /// The f32 matrix of a view, of the given shape where one is given.
@@ -55,6 +59,48 @@ import Tensors
     Double
   > {
     try matrix(view, role, .f64, Double.self, rows, columns)
+  }
+
+  /// The bf16 matrix of a view, as its bits.
+  func halves(_ view: TensorView, _ role: String, rows: Int? = nil, columns: Int? = nil) throws(TensorError) -> Matrix<
+    UInt16
+  > {
+    try matrix(view, role, .bf16, UInt16.self, rows, columns)
+  }
+
+  /// The u8 matrix of a view.
+  func codes(_ view: TensorView, _ role: String, rows: Int? = nil, columns: Int? = nil) throws(TensorError) -> Matrix<
+    UInt8
+  > {
+    try matrix(view, role, .u8, UInt8.self, rows, columns)
+  }
+
+  /// The element type of a view.
+  func dtype(_ view: TensorView) -> DType? {
+    program.tensors.indices.contains(view.tensor.index) ? program[view.tensor].dtype : nil
+  }
+
+  /// Memory of a contiguous view of any type.
+  func bytes(_ view: TensorView) throws(TensorError) -> (base: UnsafeMutableRawPointer, bytes: Int) {
+    let range = try range(view, tier: .memory)
+    return unsafe (base + range.lowerBound, range.count)
+  }
+
+  /// Bytes of the page tier that a contiguous view of a tensor in it covers.
+  func pages(_ view: TensorView) throws(TensorError) -> Range<Int> { try range(view, tier: .page) }
+
+  private func range(_ view: TensorView, tier: Tier) throws(TensorError) -> Range<Int> {
+    guard program.tensors.indices.contains(view.tensor.index) else {
+      throw refuse("a transfer names a tensor that the program does not have", "\(view.tensor.index)")
+    }
+    let spec = program[view.tensor]
+    try require(spec.tier == tier, "'\(spec.name)' must be in the \(tier.rawValue) tier", spec.tier.rawValue)
+    try require(view.isContiguous, "a transfer of '\(spec.name)' must be contiguous", "stride \(view.stride)")
+    try require(
+      isInside(view, spec.count), "a transfer reaches outside '\(spec.name)'",
+      "\(view.rows) x \(view.columns), offset \(view.offset) of \(spec.count) elements")
+    let start = plan.offsets[view.tensor.index] + view.offset * spec.dtype.size
+    return start..<start + view.count * spec.dtype.size
   }
 
   /// The name of a view's tensor.
@@ -107,6 +153,7 @@ import Tensors
       throw refuse("\(role) names a tensor that the program does not have", "\(view.tensor.index)")
     }
     let spec = program[view.tensor]
+    try require(spec.tier == .memory, "\(role) '\(spec.name)' must be in memory", "the page tier")
     try require(
       spec.dtype == dtype, "\(role) '\(spec.name)' must be \(dtype.rawValue)", spec.dtype.rawValue)
     try require(

@@ -16,7 +16,7 @@ struct DecoderEmitter {
   var block: Int?
 
   /// Declares parameters and constants; `positions` bounds the positions that any token may have.
-  init(_ config: ModelConfig, training: Bool, positions: Int?) {
+  init(_ config: ModelConfig, training: StepOptions?, positions: Int?) {
     self.config = config
     var program = Program()
     parameters = DecoderParameters(config, training: training, to: &program)

@@ -51,7 +51,7 @@ extension ModelConfig {
   package func scoringPass(
     tokens: Int, scoredRows: Int, keepLogits: Bool = false, positions: Int? = nil
   ) -> ScoringProgram {
-    var emitter = DecoderEmitter(self, training: false, positions: positions)
+    var emitter = DecoderEmitter(self, training: nil, positions: positions)
     let ids = emitter.input("ids", tokens)
     let positionsInput = emitter.input("positions", tokens)
     let segments = emitter.input("segments", tokens)
@@ -75,7 +75,7 @@ extension ModelConfig {
   package func generationPass(
     tokens: Int, rows: Int, slots: Int, length: Int, positions: Int? = nil
   ) -> GenerationProgram {
-    var emitter = DecoderEmitter(self, training: false, positions: positions)
+    var emitter = DecoderEmitter(self, training: nil, positions: positions)
     let caches = (0..<layerCount).map { layer in
       ["keys", "values"].map { part in
         emitter.program.add(

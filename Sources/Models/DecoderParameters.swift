@@ -8,11 +8,14 @@ package struct ParameterTensor: Sendable {
   /// Whether every value belongs to a matrix (or the embedding), not to a norm or a bias.
   package let isMatrix: Bool
 
-  /// Gradient and the two moments of AdamW, all of the weight's shape.
+  /// Decoder block, from 0; nil outside the blocks.
+  package let block: Int?
+
+  /// Gradient, of the weight's shape, and the optimizer's states.
   package struct Training: Sendable {
     package let gradient: TensorID
-    package let firstMoment: TensorID
-    package let secondMoment: TensorID
+    package let rule: UpdateRule
+    package let states: [TensorID]
   }
 }
 
@@ -48,17 +51,26 @@ package struct DecoderParameters: Sendable {
   /// The head's matrix: the embedding's when tied.
   package private(set) var head = 0
 
+  /// (1,1) f64, the factor on the gradients: kept from the step that finds it to the update that waits for the next.
+  package private(set) var clip: TensorID?
+  /// The block whose parameters are being added.
+  private var current: Int?
+
   /// Adds the parameters of `config` to `program`; with `training` also gradients and states.
-  package init(_ config: ModelConfig, training: Bool, to program: inout Program) {
+  package init(_ config: ModelConfig, training: StepOptions?, to program: inout Program) {
     embedding = add(["model.embed_tokens"], [config.vocabularySize], config.hiddenSize, to: &program)
-    for layer in 0..<config.layerCount { blocks.append(block(layer, config, to: &program)) }
+    for layer in 0..<config.layerCount {
+      current = layer
+      blocks.append(block(layer, config, to: &program))
+    }
+    current = nil
     finalNorm = add(norm: "model.norm", config.hiddenSize, to: &program)
     head =
       config.tieWordEmbeddings
       ? embedding : add(["lm_head"], [config.vocabularySize], config.hiddenSize, to: &program)
     let order = Dictionary(uniqueKeysWithValues: config.parameters.enumerated().map { ($1.name, $0) })
     slots.sort { order[$0.name, default: 0] < order[$1.name, default: 0] }
-    if training { addTraining(to: &program) }
+    if let training { addTraining(training, to: &program) }
   }
 
   private mutating func block(_ layer: Int, _ config: ModelConfig, to program: inout Program) -> Block {
@@ -92,7 +104,7 @@ package struct DecoderParameters: Sendable {
       slots.append(WeightSlot(name: name + ".weight", shape: [count, columns], view: view))
       start += count
     }
-    tensors.append(ParameterTensor(weight: id, isMatrix: true))
+    tensors.append(ParameterTensor(weight: id, isMatrix: true, block: current))
     return tensors.count - 1
   }
 
@@ -106,14 +118,14 @@ package struct DecoderParameters: Sendable {
       slots.append(WeightSlot(name: name + ".bias", shape: [width], view: view))
       start += width
     }
-    tensors.append(ParameterTensor(weight: id, isMatrix: false))
+    tensors.append(ParameterTensor(weight: id, isMatrix: false, block: current))
     return tensors.count - 1
   }
 
   private mutating func add(norm name: String, _ width: Int, to program: inout Program) -> Int {
     let id = program.add(TensorSpec(name: name + ".weight", rows: 1, columns: width, role: .weight))
     slots.append(WeightSlot(name: name + ".weight", shape: [width], view: program.view(id)))
-    tensors.append(ParameterTensor(weight: id, isMatrix: false))
+    tensors.append(ParameterTensor(weight: id, isMatrix: false, block: current))
     return tensors.count - 1
   }
 
@@ -123,20 +135,21 @@ package struct DecoderParameters: Sendable {
     return first[...dot] + (names.count == 3 ? "qkv_proj" : "gate_up_proj")
   }
 
-  private mutating func addTraining(to program: inout Program) {
-    func twin(_ index: Int, _ suffix: String, _ role: TensorRole) -> TensorID {
-      var spec = program[tensors[index].weight]
-      spec.name += suffix
-      spec.role = role
+  private mutating func addTraining(_ options: StepOptions, to program: inout Program) {
+    let gradients = tensors.map { tensor -> TensorID in
+      var spec = program[tensor.weight]
+      spec.name += ".gradient"
+      spec.dtype = .f32
+      spec.role = .gradient
       return program.add(spec)
     }
-    let gradients = tensors.indices.map { twin($0, ".gradient", .gradient) }
-    let first = tensors.indices.map { twin($0, ".m", .state) }
-    let second = tensors.indices.map { twin($0, ".v", .state) }
     for index in tensors.indices {
-      tensors[index].training = .init(
-        gradient: gradients[index], firstMoment: first[index], secondMoment: second[index])
+      let weight = program[tensors[index].weight]
+      let (rule, specs) = options.optimizer.states(of: weight)
+      let states = specs.map { program.add($0) }
+      tensors[index].training = .init(gradient: gradients[index], rule: rule, states: states)
     }
+    clip = program.add(TensorSpec(name: "clip", dtype: .f64, rows: 1, columns: 1, role: .state))
   }
 
   /// Tensors whose gradients only ever accumulate: the embedding, the head, norms and biases. The matrices of the blocks
@@ -146,10 +159,21 @@ package struct DecoderParameters: Sendable {
     return tensors.indices.filter { !set.contains($0) }
   }
 
-  /// Slots of the weights' gradients or moments, under the weights' names; empty in programs that do not train.
-  package func trainingSlots(_ part: KeyPath<ParameterTensor.Training, TensorID> & Sendable) -> [WeightSlot] {
+  /// Slots of the weights' gradients, under the weights' names; empty in programs that do not train.
+  package var gradientSlots: [WeightSlot] {
     var twins: [TensorID: TensorID] = [:]
-    for tensor in tensors { twins[tensor.weight] = tensor.training?[keyPath: part] }
+    for tensor in tensors { twins[tensor.weight] = tensor.training?.gradient }
     return slots.compactMap { slot in twins[slot.view.tensor].map { slot.moved(to: $0) } }
   }
+
+  /// Where a weight's gradient lies; nil where it is not trained.
+  func gradient(of slot: WeightSlot) -> TensorView? {
+    guard let tensor = tensors.first(where: { $0.weight == slot.view.tensor }), let training = tensor.training else {
+      return nil
+    }
+    return slot.moved(to: training.gradient).view
+  }
+
+  /// All states of the optimizer, in the order they were added.
+  package var states: [TensorID] { tensors.flatMap { $0.training?.states ?? [] } }
 }

@@ -40,6 +40,7 @@ package enum DecayPolicy: String, Sendable, CaseIterable {
 
 /// What a training step does beside the model's arithmetic.
 package struct StepOptions: Sendable, Equatable {
+  package var optimizer: Optimizer
   package var beta1: Double
   package var beta2: Double
   package var epsilon: Double
@@ -49,9 +50,11 @@ package struct StepOptions: Sendable, Equatable {
   package var maxGradNorm: Double?
 
   package init(
-    beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, weightDecay: Double = 0,
+    optimizer: Optimizer = .adamW, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+    weightDecay: Double = 0,
     decay: DecayPolicy = .matrices, maxGradNorm: Double? = nil
   ) {
+    self.optimizer = optimizer
     self.beta1 = beta1
     self.beta2 = beta2
     self.epsilon = epsilon
@@ -91,9 +94,7 @@ package struct TrainingProgram: Sendable {
   package let squares: TensorID
 
   /// Where each weight's gradient lies, under the weight's name.
-  package var gradients: [WeightSlot] { parameters.trainingSlots(\.gradient) }
-  package var firstMoments: [WeightSlot] { parameters.trainingSlots(\.firstMoment) }
-  package var secondMoments: [WeightSlot] { parameters.trainingSlots(\.secondMoment) }
+  package var gradients: [WeightSlot] { parameters.gradientSlots }
 }
 
 /// A forward pass with the loss alone, laid out as the training programs of the same model.
@@ -117,36 +118,45 @@ extension ModelConfig {
   /// The program of one optimizer step.
   ///
   /// The gradient of the embedding's rows waits, for every micro-batch, until the head's products of all micro-batches
-  /// are in: a tied matrix then has the same sum whatever order the micro-batches' blocks run in.
+  /// are in: a tied matrix then has the same sum whatever order the micro-batches' blocks run in. The squares of a
+  /// block's gradients are summed as soon as these are whole.
   package func trainingStep(shape: TrainingShape, options: StepOptions) -> TrainingProgram {
-    var emitter = DecoderEmitter(self, training: true, positions: shape.positions)
+    var emitter = DecoderEmitter(self, training: options, positions: shape.positions)
     let inputs = emitter.tokenInputs(shape.tokens)
     let loss = emitter.scalar("loss")
+    let squares = emitter.program.add(
+      TensorSpec(name: "squares", dtype: .f64, rows: emitter.parameters.slots.count, columns: 1, role: .output))
+    let norm = emitter.scalar("norm")
     emitter.emit(.zero(emitter.program.view(loss)))
-    for index in emitter.parameters.accumulated { emitter.emit(.zero(emitter.gradient(index))) }
+    let parameters = emitter.parameters
+    let large = [parameters.embedding, parameters.head]
+    for index in parameters.accumulated where !large.contains(index) { emitter.emit(.zero(emitter.gradient(index))) }
 
     var waiting: [(ids: TensorView, gradient: TensorView)] = []
     for (microBatch, rows) in shape.ranges.enumerated() {
       emitter.microBatch = microBatch
-      waiting.append(emitter.trainingMicroBatch(inputs, rows: rows, loss: loss))
+      waiting.append(
+        emitter.trainingMicroBatch(
+          inputs, rows: rows, loss: loss, squares: microBatch == shape.ranges.count - 1 ? squares : nil))
     }
     emitter.microBatch = nil
     emitter.phase = .backward
+    let embedding = emitter.gradient(parameters.embedding)
+    if parameters.embedding != parameters.head { emitter.emit(.zero(embedding)) }
     for (ids, gradient) in waiting {
-      emitter.emit(
-        .embedBackward(
-          ids: ids, outGradient: gradient, tableGradient: emitter.gradient(emitter.parameters.embedding)))
+      emitter.emit(.embedBackward(ids: ids, outGradient: gradient, tableGradient: embedding))
     }
-    let update = emitter.update(options)
+    emitter.sumSquares(of: [parameters.embedding], into: squares)
+    emitter.update(options, squares: squares, norm: norm)
     return TrainingProgram(
-      program: emitter.program, shape: shape, parameters: emitter.parameters, weights: emitter.parameters.slots,
-      inputs: inputs, rotary: emitter.rotary, loss: loss, norm: update.norm, clip: update.clip,
-      squares: update.squares)
+      program: emitter.program, shape: shape, parameters: parameters, weights: parameters.slots, inputs: inputs,
+      rotary: emitter.rotary, loss: loss, norm: norm, clip: emitter.clip, squares: squares)
   }
 
-  /// The forward pass and the loss of `tokens` tokens, in the arena of training programs with the same `positions`.
-  package func lossPass(tokens: Int, positions: Int? = nil) -> LossProgram {
-    var emitter = DecoderEmitter(self, training: true, positions: positions)
+  /// The forward pass and the loss of `tokens` tokens, in the arena of training programs with the same `positions` and
+  /// `options`.
+  package func lossPass(tokens: Int, positions: Int? = nil, options: StepOptions = StepOptions()) -> LossProgram {
+    var emitter = DecoderEmitter(self, training: options, positions: positions)
     let inputs = emitter.tokenInputs(tokens)
     let loss = emitter.scalar("loss")
     emitter.emit(.zero(emitter.program.view(loss)))
@@ -211,9 +221,16 @@ extension DecoderEmitter {
           chunk: min(config.lossRows, hidden.rows))))
   }
 
-  /// Forward, loss and backward of one micro-batch; returns its ids and the gradient of its embedded rows.
+  /// The factor on the gradients: part of the parameters, so that it lies at one place in all programs.
+  fileprivate var clip: TensorID {
+    guard let clip = parameters.clip else { preconditionFailure("a program that does not train has no clip") }
+    return clip
+  }
+
+  /// Forward, loss and backward of one micro-batch; returns its ids and the gradient of its embedded rows. The last
+  /// one also sums the squares of the gradients.
   fileprivate mutating func trainingMicroBatch(
-    _ inputs: TokenInputs, rows: Range<Int>, loss: TensorID
+    _ inputs: TokenInputs, rows: Range<Int>, loss: TensorID, squares: TensorID?
   ) -> (ids: TensorView, gradient: TensorView) {
     let views = views(inputs, rows: rows)
     phase = .forward
@@ -228,49 +245,58 @@ extension DecoderEmitter {
     let last = normed(&stream, weight: parameters.finalNorm, name: "final", keepsInputs: true)
 
     phase = .loss
+    if microBatch == 0 { emit(.zero(gradient(parameters.head))) }
     let lastGradient = tensor("final.normed.gradient", rows.count, config.hiddenSize, role: .activationGradient)
     crossEntropy(hidden: last.out, targets: views.targets, loss: loss, hiddenGradient: lastGradient)
+    if let squares, parameters.head != parameters.embedding { sumSquares(of: [parameters.head], into: squares) }
 
-    phase = .backward
     let gradient = tensor("stream.gradient", rows.count, config.hiddenSize, role: .activationGradient)
     emit(
       .rmsNormBackward(
         x: last.x, weight: weight(parameters.finalNorm), inverse: last.inverse, outGradient: lastGradient,
         xGradient: gradient, weightGradient: self.gradient(parameters.finalNorm), accumulate: false))
+    if let squares { sumSquares(of: [parameters.finalNorm], into: squares) }
+    phase = .backward
     for index in kept.indices.reversed() {
       backwardBlock(index, kept[index], positions: views.positions, gradient: gradient)
+      if let squares {
+        block = index
+        sumSquares(of: parameters.tensors.indices.filter { parameters.tensors[$0].block == index }, into: squares)
+        block = nil
+      }
     }
     return (views.ids, gradient)
   }
 
-  /// Norms in f64 by weight, the clip factor, and AdamW over every parameter tensor.
-  fileprivate mutating func update(
-    _ options: StepOptions
-  ) -> (norm: TensorID, clip: TensorID, squares: TensorID) {
-    phase = .update
-    let slots = parameters.trainingSlots(\.gradient)
-    let squares = program.add(
-      TensorSpec(name: "squares", dtype: .f64, rows: slots.count, columns: 1, role: .output))
-    let norm = scalar("norm")
-    let clip = scalar("clip")
-    for (row, slot) in slots.enumerated() {
-      emit(.sumOfSquares(x: slot.view, out: program.view(squares).rows(row..<row + 1)))
+  /// Sums the squares of every weight of the given parameter tensors, each into its row of `squares`.
+  fileprivate mutating func sumSquares(of tensors: [Int], into squares: TensorID) {
+    let wanted = Set(tensors.map { parameters.tensors[$0].weight })
+    for (row, slot) in parameters.slots.enumerated() where wanted.contains(slot.view.tensor) {
+      guard let gradient = parameters.gradient(of: slot) else { continue }
+      emit(.sumOfSquares(x: gradient, out: program.view(squares).rows(row..<row + 1), accumulate: false))
     }
+  }
+
+  /// The clip factor, then the optimizer's change of every parameter tensor.
+  fileprivate mutating func update(_ options: StepOptions, squares: TensorID, norm: TensorID) {
+    phase = .update
     emit(
       .clipFactor(
         squares: program.view(squares), norm: program.view(norm), clip: program.view(clip),
         maximum: options.maxGradNorm))
-    for tensor in parameters.tensors {
+    for (index, tensor) in parameters.tensors.enumerated() {
       guard let training = tensor.training else { continue }
+      block = tensor.block
       let decays = tensor.isMatrix || options.decay == .all
       emit(
-        .adamW(
-          weight: program.view(tensor.weight), gradient: program.view(training.gradient),
-          m: program.view(training.firstMoment), v: program.view(training.secondMoment), clip: program.view(clip),
-          AdamWParameters(
-            beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon,
-            weightDecay: decays ? options.weightDecay : 0)))
+        .update(
+          UpdateOperands(
+            rule: training.rule, weight: program.view(tensor.weight), gradient: program.view(training.gradient),
+            states: training.states.map { program.view($0) }, clip: program.view(clip),
+            parameters: UpdateParameters(
+              beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon,
+              weightDecay: decays ? options.weightDecay : 0), stream: index)))
     }
-    return (norm, clip, squares)
+    block = nil
   }
 }

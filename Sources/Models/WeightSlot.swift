@@ -51,8 +51,12 @@ extension LoadedProgram {
           let piece = unsafe UnsafeMutableBufferPointer(rebasing: whole[..<count])
           return Result { () throws(ModelError) -> Void in
             unsafe try source.read(slot.name, rows: slot.shape.count == 2 ? rows : nil, into: piece)
-            unsafe self.write(
-              UnsafeRawBufferPointer(piece), to: slot.view.tensor, at: slot.byteOffset(row: rows.lowerBound))
+            do throws(TensorError) {
+              unsafe try self.copyIn(
+                UnsafeRawBufferPointer(piece), to: slot.view.tensor, at: slot.byteOffset(row: rows.lowerBound))
+            } catch {
+              throw ModelError(error.problem)
+            }
           }
         }
         try result.get()
@@ -64,23 +68,20 @@ extension LoadedProgram {
   /// Copies rows of a weight (or of its gradient or state) out; `destination` holds `rows.count` times the columns.
   package func readRows(
     _ rows: Range<Int>, of slot: WeightSlot, into destination: UnsafeMutableBufferPointer<Float>
-  ) {
+  ) throws(TensorError) {
     precondition(destination.count == rows.count * slot.view.columns && rows.upperBound <= slot.view.rows)
-    unsafe read(
+    unsafe try copyOut(
       slot.view.tensor, at: slot.byteOffset(row: rows.lowerBound), into: UnsafeMutableRawBufferPointer(destination))
   }
 
-  /// All values of a weight, its gradient or its state.
-  package func values(of slot: WeightSlot) -> [Float] {
+  /// All values of a weight or its gradient.
+  package func values(of slot: WeightSlot) throws(TensorError) -> [Float] {
     var result = [Float](repeating: 0, count: slot.view.count)
-    unsafe result.withUnsafeMutableBufferPointer { unsafe readRows(0..<slot.view.rows, of: slot, into: $0) }
+    let outcome: Result<Void, TensorError> = unsafe result.withUnsafeMutableBufferPointer { buffer in
+      Result { () throws(TensorError) in unsafe try readRows(0..<slot.view.rows, of: slot, into: buffer) }
+    }
+    try outcome.get()
     return result
-  }
-
-  /// Sets all values of a weight, its gradient or its state.
-  package func setValues(_ values: [Float], of slot: WeightSlot) {
-    precondition(values.count == slot.view.count)
-    unsafe values.withUnsafeBytes { unsafe write($0, to: slot.view.tensor, at: slot.byteOffset(row: 0)) }
   }
 }
 

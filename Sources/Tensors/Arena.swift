@@ -1,8 +1,8 @@
 import Basics
 import Foundation
 
-/// The one allocation that a program's tensors live in, in main memory.
-@safe package final class Arena: ArenaMemory, @unchecked Sendable {
+/// The one allocation that programs' tensors live in, in main memory.
+@safe package final class Arena: @unchecked Sendable {
   package let bytes: Int
   package let base: UnsafeMutableRawPointer
 

@@ -1,35 +1,56 @@
-/// Where every tensor of a program lies in one arena, decided before anything is allocated.
+/// Where every tensor of a program lies in one arena, or in the page tier below it, decided before anything is
+/// allocated.
 ///
 /// Persistent tensors get places of their own; the others share memory with tensors whose lifetimes, counted in
 /// instructions, do not overlap. Persistent places follow the order of `TensorRole`, then of addition: programs that
 /// add the same weights, gradients, states, constants and caches in the same order agree on where those lie, and can
-/// share one arena.
+/// share one arena. The same goes for tensors at home in the page tier, none of which share room.
 package struct MemoryPlan: Sendable {
-  /// Byte offset of each tensor, by its index; every offset is a multiple of `alignment`.
+  /// Byte offset of each tensor in its tier, by its index; every offset is a multiple of `alignment`.
   package let offsets: [Int]
   /// Bytes of the arena.
   package let arenaBytes: Int
-  /// First and last instruction that touches each tensor; nil for persistent and unused ones.
+  /// Bytes of the page tier.
+  package let pageBytes: Int
+  /// First and last instruction that touches each tensor; nil for persistent and unused ones, and for those that are
+  /// at home in the page tier.
   package let lifetimes: [ClosedRange<Int>?]
 
   package static let alignment = 128
+  /// Of windows and of all that lies in the page tier: what direct transfers to a disk need.
+  package static let pageAlignment = 4096
 
   package init(_ program: Program) {
     let lifetimes = MemoryPlan.lifetimes(program)
     var offsets = [Int](repeating: 0, count: program.tensors.count)
     var end = 0
-    for role in TensorRole.allCases where role.isPersistent {
+    var pages = 0
+    for role in TensorRole.allCases {
       for (index, spec) in program.tensors.enumerated() where spec.role == role {
-        offsets[index] = end
-        end += MemoryPlan.aligned(spec.bytes)
+        if spec.tier == .page {
+          offsets[index] = pages
+          pages += MemoryPlan.room(for: spec)
+        } else if role.isPersistent {
+          offsets[index] = end
+          end += MemoryPlan.room(for: spec)
+        }
       }
     }
+    pageBytes = pages
     arenaBytes = MemoryPlan.place(program, lifetimes, from: end, into: &offsets)
     self.offsets = offsets
     self.lifetimes = lifetimes
   }
 
-  package static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) / alignment * alignment }
+  /// Bytes that a tensor takes up.
+  package static func room(for spec: TensorSpec) -> Int {
+    let unit = alignment(of: spec)
+    return (max(spec.bytes, 1) + unit - 1) / unit * unit
+  }
+
+  private static func alignment(of spec: TensorSpec) -> Int {
+    spec.tier == .page || spec.role == .window ? pageAlignment : alignment
+  }
 
   /// Whether this plan also serves `program`: the same tensors touched by the same instructions, none larger than in
   /// `planned`, the program that the plan was made for.
@@ -39,7 +60,7 @@ package struct MemoryPlan: Sendable {
     guard program.tensors.count == planned.tensors.count, program.instructions.count == planned.instructions.count
     else { return false }
     for (mine, theirs) in zip(program.tensors, planned.tensors)
-    where mine.role != theirs.role || mine.bytes > theirs.bytes { return false }
+    where mine.role != theirs.role || mine.tier != theirs.tier || mine.bytes > theirs.bytes { return false }
     return MemoryPlan.lifetimes(program) == lifetimes
   }
 
@@ -48,7 +69,7 @@ package struct MemoryPlan: Sendable {
     for (place, instruction) in program.instructions.enumerated() {
       for view in instruction.operation.reads + instruction.operation.writes {
         let index = view.tensor.index
-        if program.tensors[index].role.isPersistent { continue }
+        if program.tensors[index].role.isPersistent || program.tensors[index].tier == .page { continue }
         lifetimes[index] = lifetimes[index].map { $0.lowerBound...place } ?? place...place
       }
     }
@@ -79,11 +100,12 @@ package struct MemoryPlan: Sendable {
     for index in order {
       guard let life = lifetimes[index] else { continue }
       let spans = windowOf[life.lowerBound]...windowOf[life.upperBound]
-      let bytes = aligned(max(tensors[index].bytes, 1))
-      let offset =
+      let bytes = room(for: tensors[index])
+      let unit = alignment(of: tensors[index])
+      let others =
         spans.count == 1
-        ? lowestGap(bytes, life, among: placed[spans.lowerBound], from: start)
-        : lowestGap(bytes, life, among: spans.flatMap { placed[$0] }.sorted { $0.offset < $1.offset }, from: start)
+        ? placed[spans.lowerBound] : spans.flatMap { placed[$0] }.sorted { $0.offset < $1.offset }
+      let offset = lowestGap(bytes, life, among: others, from: start, unit: unit)
       offsets[index] = offset
       let entry = Placed(index: index, life: life, offset: offset, end: offset + bytes)
       for window in spans {
@@ -94,40 +116,48 @@ package struct MemoryPlan: Sendable {
     return arenaEnd
   }
 
-  private static func lowestGap(_ bytes: Int, _ life: ClosedRange<Int>, among placed: [Placed], from start: Int) -> Int
-  {
-    var offset = start
+  private static func lowestGap(
+    _ bytes: Int, _ life: ClosedRange<Int>, among placed: [Placed], from start: Int, unit: Int
+  ) -> Int {
+    func aligned(_ offset: Int) -> Int { (offset + unit - 1) / unit * unit }
+    var offset = aligned(start)
     for other in placed where other.life.overlaps(life) {
       if offset + bytes <= other.offset { break }
-      offset = max(offset, other.end)
+      offset = max(offset, aligned(other.end))
     }
     return offset
   }
 
-  /// The window of each instruction: a new one begins where the micro-batch changes.
+  /// The window of each instruction: a new one begins where the micro-batch changes, after some instructions.
   private static func windows(_ program: Program) -> [Int] {
     var window = 0
+    var start = 0
     var result: [Int] = []
     result.reserveCapacity(program.instructions.count)
     for (place, instruction) in program.instructions.enumerated() {
-      if place > 0, instruction.microBatch != program.instructions[place - 1].microBatch { window += 1 }
+      if place - start >= 64, instruction.microBatch != program.instructions[place - 1].microBatch {
+        window += 1
+        start = place
+      }
       result.append(window)
     }
     return result
   }
 
-  /// Bytes of each role: for shared roles the largest sum of tensors alive at one time.
+  /// Bytes of each role in the arena: for shared roles the largest sum of tensors alive at one time.
   package func bytesByRole(_ program: Program) -> [(role: TensorRole, bytes: Int)] {
     TensorRole.allCases.compactMap { role in
-      let indices = program.tensors.indices.filter { program.tensors[$0].role == role }
+      let indices = program.tensors.indices.filter {
+        program.tensors[$0].role == role && program.tensors[$0].tier == .memory
+      }
       let bytes: Int
       if role.isPersistent {
-        bytes = indices.reduce(0) { $0 + MemoryPlan.aligned(program.tensors[$1].bytes) }
+        bytes = indices.reduce(0) { $0 + MemoryPlan.room(for: program.tensors[$1]) }
       } else {
         var change = [Int](repeating: 0, count: program.instructions.count + 1)
         for index in indices {
           guard let life = lifetimes[index] else { continue }
-          let size = MemoryPlan.aligned(program.tensors[index].bytes)
+          let size = MemoryPlan.room(for: program.tensors[index])
           change[life.lowerBound] += size
           change[life.upperBound + 1] -= size
         }
@@ -136,6 +166,16 @@ package struct MemoryPlan: Sendable {
           alive += delta
           return max(peak, alive)
         }
+      }
+      return bytes == 0 ? nil : (role, bytes)
+    }
+  }
+
+  /// Bytes of each role in the page tier.
+  package func pageBytesByRole(_ program: Program) -> [(role: TensorRole, bytes: Int)] {
+    TensorRole.allCases.compactMap { role in
+      let bytes = program.tensors.reduce(0) {
+        $1.role == role && $1.tier == .page ? $0 + MemoryPlan.room(for: $1) : $0
       }
       return bytes == 0 ? nil : (role, bytes)
     }

@@ -55,12 +55,20 @@ extension Operation {
     case .copy(let x, let out): return .copy(x: map(x), out: map(out))
     case .zero(let x): return .zero(map(x))
     case .scale(let x, let factor): return .scale(map(x), factor: factor)
-    case .sumOfSquares(let x, let out): return .sumOfSquares(x: map(x), out: map(out))
+    case .sumOfSquares(let x, let out, let accumulate):
+      return .sumOfSquares(x: map(x), out: map(out), accumulate: accumulate)
     case .clipFactor(let squares, let norm, let clip, let maximum):
       return .clipFactor(squares: map(squares), norm: map(norm), clip: map(clip), maximum: maximum)
-    case .adamW(let weight, let gradient, let m, let v, let clip, let parameters):
-      return .adamW(
-        weight: map(weight), gradient: map(gradient), m: map(m), v: map(v), clip: map(clip), parameters)
+    case .update(let operands): return .update(operands.mappingViews(map))
+    case .cast(let x, let out): return .cast(x: map(x), out: map(out))
+    case .dequantise(let matrix, let out): return .dequantise(matrix.mappingViews(map), out: map(out))
+    case .dropout(let x, let out, let rate, let stream):
+      return .dropout(x: map(x), out: map(out), rate: rate, stream: stream)
+    case .fetch(let from, let into, let transfer):
+      return .fetch(from: map(from), into: map(into), transfer: transfer)
+    case .evict(let from, let into, let transfer):
+      return .evict(from: map(from), into: map(into), transfer: transfer)
+    case .wait(let transfer, let view): return .wait(transfer: transfer, view: map(view))
     }
   }
 }

@@ -46,10 +46,14 @@ extension Operation {
     case .copy(let x, let out): return ([x], [out])
     case .zero(let x): return ([], [x])
     case .scale(let x, _): return ([x], [x])
-    case .sumOfSquares(let x, let out): return ([x], [out])
+    case .sumOfSquares(let x, let out, let accumulate): return ([x] + (accumulate ? [out] : []), [out])
     case .clipFactor(let squares, let norm, let clip, _): return ([squares], [norm, clip])
-    case .adamW(let weight, let gradient, let m, let v, let clip, _):
-      return ([weight, gradient, m, v, clip], [weight, m, v])
+    case .update(let o): return ([o.weight, o.gradient, o.clip] + o.states, [o.weight] + o.states)
+    case .cast(let x, let out): return ([x], [out])
+    case .dequantise(let matrix, let out): return (matrix.views, [out])
+    case .dropout(let x, let out, _, _): return ([x], [out])
+    case .fetch(let from, let into, _), .evict(let from, let into, _): return ([from], [into])
+    case .wait(_, let view): return ([view], [])
     }
   }
 }

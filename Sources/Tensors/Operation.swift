@@ -83,15 +83,34 @@ package enum Operation: Sendable {
   /// x *= factor.
   case scale(TensorView, factor: Float)
 
-  /// out (1,1) f64 = sum of squares of x, in f64, in a fixed order.
-  case sumOfSquares(x: TensorView, out: TensorView)
+  /// out (1,1) f64 = [out +] sum of squares of x, in f64, in a fixed order. The order of a sum that is taken in parts
+  /// of whole pieces (`Operation.sumPiece` elements), one after the other, is that of the whole.
+  case sumOfSquares(x: TensorView, out: TensorView, accumulate: Bool)
   /// norm (1,1) f64 = sqrt(sum of squares (n,1) f64); clip (1,1) f64 = min(1, maximum / (norm + 1e-6)), 1 without a
-  /// maximum, and NaN when the norm is not finite, which makes every `adamW` of the run leave its operands alone.
+  /// maximum, and NaN when the norm is not finite, which makes every `update` that reads it leave its operands alone.
   case clipFactor(squares: TensorView, norm: TensorView, clip: TensorView, maximum: Double?)
-  /// Decoupled AdamW on f32 states (Loshchilov and Hutter): w -= lr·decay·w; m, v; w -= lr/(1-b1^t) · m /
-  /// (sqrt(v/(1-b2^t)) + eps), with gradient·clip. lr and t come from `StepScalars` at run time.
-  case adamW(
-    weight: TensorView, gradient: TensorView, m: TensorView, v: TensorView, clip: TensorView, AdamWParameters)
+  /// An optimizer's change of one weight, or of a part of it.
+  case update(UpdateOperands)
+
+  /// out = x in out's element type: f32 to bf16 rounds to nearest even, bf16 to f32 is exact.
+  case cast(x: TensorView, out: TensorView)
+  /// out (N,K) f32 = the values of an NF4 matrix.
+  case dequantise(QuantisedMatrix, out: TensorView)
+  /// out = x with elements set to 0 by chance, the others divided by 1 - rate; out may be x. Which ones follows from
+  /// `StepScalars.seed`, `StepScalars.step`, `stream` and the element's index alone, so forward, backward and
+  /// recomputation agree.
+  case dropout(x: TensorView, out: TensorView, rate: Double, stream: Int)
+
+  /// Begins to copy `from`, of a tensor in the page tier, to `into` in memory. Both are contiguous and of one size.
+  /// Transfers of overlapping parts of the page tier happen in program order.
+  case fetch(from: TensorView, into: TensorView, transfer: Int)
+  /// Begins to copy `from` in memory to `into` in the page tier; `from` may be read meanwhile, not written.
+  case evict(from: TensorView, into: TensorView, transfer: Int)
+  /// Waits until a transfer is done; `view` is its side in memory, which lives until here.
+  case wait(transfer: Int, view: TensorView)
+
+  /// Elements of a piece: what sums of squares and updates are cut into, a multiple of 8-bit states' blocks.
+  package static let sumPiece = 16_384
 }
 
 package enum Activation: String, Sendable { case silu, geluTanh }
@@ -169,20 +188,6 @@ package struct CrossEntropyOperands: Sendable {
   }
 }
 
-package struct AdamWParameters: Sendable, Equatable {
-  package var beta1: Double
-  package var beta2: Double
-  package var epsilon: Double
-  package var weightDecay: Double
-
-  package init(beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double) {
-    self.beta1 = beta1
-    self.beta2 = beta2
-    self.epsilon = epsilon
-    self.weightDecay = weightDecay
-  }
-}
-
 /// Numbers that change from run to run of the same program.
 package struct StepScalars: Sendable, Equatable {
   package var learningRate: Double
@@ -190,10 +195,21 @@ package struct StepScalars: Sendable, Equatable {
   package var step: Int
   /// 1 / N: one over the number of targets in all micro-batches.
   package var inverseTargetCount: Double
+  /// Learning rate and number of the update that waited for this run: what deferred updates take.
+  package var deferredLearningRate: Double
+  package var deferredStep: Int
+  /// Keys the random numbers of stochastic rounding and dropout.
+  package var seed: UInt64
 
-  package init(learningRate: Double = 0, step: Int = 1, inverseTargetCount: Double = 1) {
+  package init(
+    learningRate: Double = 0, step: Int = 1, inverseTargetCount: Double = 1, deferredLearningRate: Double = 0,
+    deferredStep: Int = 1, seed: UInt64 = 0
+  ) {
     self.learningRate = learningRate
     self.step = step
     self.inverseTargetCount = inverseTargetCount
+    self.deferredLearningRate = deferredLearningRate
+    self.deferredStep = deferredStep
+    self.seed = seed
   }
 }

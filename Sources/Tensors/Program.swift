@@ -26,14 +26,24 @@ package enum TensorRole: String, Sendable, CaseIterable {
   case activationGradient
   /// Scratch space of one instruction.
   case workspace
+  /// Holds a part of a tensor of the page tier while it is used.
+  case window
 
   /// Whether the tensor keeps its bytes between runs.
   package var isPersistent: Bool {
     switch self {
     case .weight, .gradient, .state, .constant, .cache, .input, .output: true
-    case .activation, .activationGradient, .workspace: false
+    case .activation, .activationGradient, .workspace, .window: false
     }
   }
+}
+
+/// Where a tensor's bytes are at home.
+package enum Tier: String, Sendable {
+  /// The arena: main memory, or a card's.
+  case memory
+  /// Below it: a file for the processor, pinned main memory for a card. Only transfers reach such tensors.
+  case page
 }
 
 /// A tensor of a program: row-major, contiguous, at most two dimensions (leading ones are folded into rows).
@@ -45,13 +55,17 @@ package struct TensorSpec: Sendable, Equatable {
   package var rows: Int
   package var columns: Int
   package var role: TensorRole
+  package var tier: Tier
 
-  package init(name: String, dtype: DType = .f32, rows: Int, columns: Int, role: TensorRole) {
+  package init(
+    name: String, dtype: DType = .f32, rows: Int, columns: Int, role: TensorRole, tier: Tier = .memory
+  ) {
     self.name = name
     self.dtype = dtype
     self.rows = rows
     self.columns = columns
     self.role = role
+    self.tier = tier
   }
 
   package var count: Int { rows * columns }

@@ -108,7 +108,9 @@ package struct PlanSearch: Sendable {
       arenaBytes = max(arenaBytes, bound.plan.arenaBytes)
     }
     if workload.validationTokens > 0 {
-      let loss = config.lossPass(tokens: workload.validationTokens, positions: workload.positions).program
+      let loss = config.lossPass(
+        tokens: workload.validationTokens, positions: workload.positions, options: options.step
+      ).program
       arenaBytes = max(arenaBytes, MemoryPlan(ChunkedLossPass().apply(loss)).arenaBytes)
     }
     let table = largest.map {

@@ -84,7 +84,7 @@ package final class Trainer {
       return found.step
     }
     try rethrowing { try engine.memory.loadWeights(from: weights, into: engine.weights) }
-    for slot in engine.firstMoments + engine.secondMoments { engine.memory.clear(slot.view.tensor) }
+    try rethrowing { for state in engine.stateTensors { try engine.memory.zero(state) } }
     state = TrainingState()
     return 0
   }
@@ -217,7 +217,11 @@ package struct TrainedWeights: WeightSource {
     guard rows.lowerBound >= 0, rows.upperBound <= slot.view.rows, into.count == rows.count * slot.view.columns else {
       throw ModelError("rows outside the weight were asked for", at: name, value: "\(rows)")
     }
-    unsafe memory.readRows(rows, of: slot, into: into)
+    do throws(TensorError) {
+      unsafe try memory.readRows(rows, of: slot, into: into)
+    } catch {
+      throw ModelError(error.problem)
+    }
   }
 }
 

@@ -40,8 +40,10 @@ final class TrainingEngine {
 
   var weights: [WeightSlot] { home.program.weights }
   var gradients: [WeightSlot] { home.program.gradients }
-  var firstMoments: [WeightSlot] { home.program.firstMoments }
-  var secondMoments: [WeightSlot] { home.program.secondMoments }
+  /// Tensors of all weights.
+  var weightTensors: [TensorID] { home.program.parameters.tensors.map(\.weight) }
+  /// Tensors of all the optimizer's states.
+  var stateTensors: [TensorID] { home.program.parameters.states }
   /// The program through which the slots above are read and written.
   var memory: any LoadedProgram { home.loaded }
 
@@ -103,7 +105,8 @@ final class TrainingEngine {
   private func loadedLoss(_ tokens: Int) throws(TrainingError) -> (program: LossProgram, loaded: any LoadedProgram) {
     if let known = losses[tokens] { return known }
     if losses.count >= TrainingEngine.programLimit { losses.removeAll() }
-    var made = plan.config.lossPass(tokens: tokens, positions: plan.workload.positions)
+    var made = plan.config.lossPass(
+      tokens: tokens, positions: plan.workload.positions, options: plan.options.step)
     made.program = ChunkedLossPass().apply(made.program)
     let memoryPlan = MemoryPlan(made.program)
     let loaded = try rethrowing { try backend.load(made.program, plan: memoryPlan, in: arena) }

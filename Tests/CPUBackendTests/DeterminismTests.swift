@@ -48,12 +48,14 @@ import Testing
         accumulate: true))
     bench.add(.embedBackward(ids: ids, outGradient: dOut, tableGradient: dHead))
     bench.add(.gemm(a: dOut, transposeA: true, b: x, transposeB: false, c: w, accumulate: true, bias: nil))
-    bench.add(.sumOfSquares(x: dHead, out: squares))
+    bench.add(.sumOfSquares(x: dHead, out: squares, accumulate: false))
     bench.add(.clipFactor(squares: squares, norm: length, clip: clip, maximum: 0.1))
     bench.add(
-      .adamW(
-        weight: head, gradient: dHead, m: bench.matrix("m", Grid(99, 96)), v: bench.matrix("v", Grid(99, 96)),
-        clip: clip, AdamWParameters(beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1)))
+      .update(
+        UpdateOperands(
+          rule: .adamW, weight: head, gradient: dHead,
+          states: [bench.matrix("m", Grid(99, 96)), bench.matrix("v", Grid(99, 96))], clip: clip,
+          parameters: UpdateParameters(beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1))))
     return bench
   }
 

@@ -104,7 +104,7 @@ import Testing
     for slot in step.weights {
       var values = [Float](repeating: 0, count: slot.view.count)
       try unsafe values.withUnsafeMutableBufferPointer { unsafe try source.read(slot.name, rows: nil, into: $0) }
-      #expect(loaded.values(of: slot) == values, "\(slot.name)")
+      #expect(try loaded.values(of: slot) == values, "\(slot.name)")
     }
   }
 

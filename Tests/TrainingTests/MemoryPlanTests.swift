@@ -93,7 +93,7 @@ import Training
     var change = [Int](repeating: 0, count: program.instructions.count + 1)
     var persistent = 0
     for (index, spec) in program.tensors.enumerated() {
-      let bytes = MemoryPlan.aligned(spec.bytes)
+      let bytes = MemoryPlan.room(for: spec)
       guard let life = plan.lifetimes[index] else {
         persistent += spec.role.isPersistent ? bytes : 0
         continue

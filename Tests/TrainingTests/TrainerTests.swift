@@ -82,14 +82,14 @@ final class StopAfter: Sendable {
     saving.saveSteps = 5
     let stop = StopAfter(12)
     _ = try trainer(saving, checkpoints: folder.path).run(progress: { _ in stop.reply() })
-    let damaged = folder.path.appending("checkpoint-12").appending("second_moments.bin")
+    let damaged = folder.path.appending("checkpoint-12").appending("states.bin")
     var bytes = try Files.read(damaged)
     bytes[bytes.count / 2] ^= 4
     try Files.writeAtomically(bytes, to: damaged)
     let second = try trainer(saving, checkpoints: folder.path)
     let report = try second.run()
     #expect(report.resumedFrom == 10)
-    #expect(report.notices.contains { $0.contains("checkpoint-12") && $0.contains("second_moments.bin") })
+    #expect(report.notices.contains { $0.contains("checkpoint-12") && $0.contains("states.bin") })
     #expect(try weightBytes(second) == weightBytes(whole))
   }
 

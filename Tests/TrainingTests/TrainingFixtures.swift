@@ -88,13 +88,13 @@ func runStep(
   loaded.write(micro.flatMap(\.segments), to: step.inputs.segments)
   let targets = micro.reduce(0) { $0 + $1.targetCount }
   try loaded.run(StepScalars(learningRate: rate, step: 1, inverseTargetCount: 1 / Double(targets)))
-  func values(_ slots: [WeightSlot]) -> [String: [Float]] {
-    Dictionary(uniqueKeysWithValues: slots.map { ($0.name, loaded.values(of: $0)) })
+  func values(_ slots: [WeightSlot]) throws -> [String: [Float]] {
+    Dictionary(uniqueKeysWithValues: try slots.map { ($0.name, try loaded.values(of: $0)) })
   }
   return StepRun(
     loss: loaded.read(step.loss, as: Double.self, initial: 0)[0],
-    norm: loaded.read(step.norm, as: Double.self, initial: 0)[0], gradients: values(step.gradients),
-    weights: values(step.weights))
+    norm: loaded.read(step.norm, as: Double.self, initial: 0)[0], gradients: try values(step.gradients),
+    weights: try values(step.weights))
 }
 
 /// |a - b| over the larger norm of the two.

@@ -32,10 +32,14 @@ extension ConformanceCase {
     let squares = bench.doubles("squares", [-1, 0.25])
     let norm = bench.doubles("norm", [-1])
     let clip = bench.doubles("clip", [-1])
-    let parameters = AdamWParameters(beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1)
-    bench.add(.sumOfSquares(x: gradient, out: squares.rows(0..<1)))
+    let parameters = UpdateParameters(beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1)
+    bench.add(.sumOfSquares(x: gradient, out: squares.rows(0..<1), accumulate: false))
     bench.add(.clipFactor(squares: squares, norm: norm, clip: clip, maximum: maximum))
-    bench.add(.adamW(weight: weight, gradient: gradient, m: first, v: second, clip: clip, parameters))
+    bench.add(
+      .update(
+        UpdateOperands(
+          rule: .adamW, weight: weight, gradient: gradient, states: [first, second], clip: clip,
+          parameters: parameters)))
     let outcome = try bench.run(on: backend)
     let sum = g.dot(g)
     let length = (sum + 0.25).squareRoot()
@@ -70,12 +74,13 @@ extension ConformanceCase {
     let squares = bench.doubles("squares", [0])
     let norm = bench.doubles("norm", [0])
     let clip = bench.doubles("clip", [0])
-    bench.add(.sumOfSquares(x: gradient, out: squares))
+    bench.add(.sumOfSquares(x: gradient, out: squares, accumulate: false))
     bench.add(.clipFactor(squares: squares, norm: norm, clip: clip, maximum: 1))
     bench.add(
-      .adamW(
-        weight: weight, gradient: gradient, m: m, v: v, clip: clip,
-        AdamWParameters(beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1)))
+      .update(
+        UpdateOperands(
+          rule: .adamW, weight: weight, gradient: gradient, states: [m, v], clip: clip,
+          parameters: UpdateParameters(beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1))))
     let outcome = try bench.run(on: backend)
     return Mismatch.equal("norm is infinite", outcome.doubles(norm), [.infinity])
       + Mismatch.equal("clip is not a number", outcome.doubles(clip)[0].isNaN, true)
