@@ -1,4 +1,5 @@
 import Basics
+import CSQLite
 
 /// A failure of the cache: the database's, a stored object's, or the lock's.
 package struct StoreError: FettleError {
@@ -19,6 +20,10 @@ package struct StoreError: FettleError {
   package init(_ what: String, at place: FilePath? = nil, value: String? = nil, remedy: String? = nil) {
     self.init(Problem(what, at: place?.display, value: value, remedy: remedy))
   }
+
+  /// Whether another program held what was needed.
+  package var isBusy: Bool { holdsLock || code.map { [SQLITE_BUSY, SQLITE_LOCKED].contains($0 & 0xFF) } ?? false }
+  var holdsLock = false
 
   init(content what: String, at place: FilePath?, value: String? = nil, remedy: String? = nil) {
     self.init(what, at: place, value: value, remedy: remedy)

@@ -3,7 +3,9 @@ import Foundation
 
 // A reader that goes away must not kill a run that has more to do than print.
 signal(SIGPIPE, SIG_IGN)
-exit(Program.run(Array(CommandLine.arguments.dropFirst())).rawValue)
+// Nor may a limit on the size of files: writing then fails, and is told as any full disk is.
+signal(SIGXFSZ, SIG_IGN)
+exit(Program.run(Program.arguments).rawValue)
 
 /// The program: finds the command, runs it, words its errors.
 enum Program {
@@ -12,9 +14,17 @@ enum Program {
     .evaluate, .export, .models, .schema, .doctor, .bench, .attempt,
   ]
 
-  static func run(_ arguments: [String]) -> ExitCode {
-    guard let name = arguments.first, !["help", "--help", "-h"].contains(name) else {
-      return help(of: arguments.dropFirst().first)
+  /// What follows the program's name, as the system gave it: `CommandLine.arguments` mends what is not UTF-8.
+  static var arguments: [FilePath] {
+    (1..<max(1, Int(CommandLine.argc))).compactMap { index in
+      guard let text = unsafe CommandLine.unsafeArgv[index] else { return nil }
+      return FilePath(bytes: unsafe UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) })
+    }
+  }
+
+  static func run(_ arguments: [FilePath]) -> ExitCode {
+    guard let name = arguments.first?.display, !["help", "--help", "-h"].contains(name) else {
+      return help(of: arguments.dropFirst().first?.display)
     }
     if name == "--version" || name == "version" {
       print("fettle \(Release.version)")

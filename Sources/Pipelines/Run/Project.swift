@@ -25,12 +25,15 @@ package struct Project: Sendable {
   }
 
   /// The working folder's project.
-  package static func find() throws(RunError) -> Project {
+  package static func find() throws(RunError) -> Project { find(from: try workingFolder()) }
+
+  /// The working folder, absolute.
+  package static func workingFolder() throws(RunError) -> FilePath {
     var buffer = [CChar](repeating: 0, count: 1 << 16)
     guard unsafe getcwd(&buffer, buffer.count) != nil else {
       throw RunError("the working folder can not be told: \(unsafe String(cString: strerror(errno)))")
     }
-    return find(from: FilePath(bytes: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }))
+    return FilePath(bytes: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) })
   }
 
   /// A path relative to the root where it lies below it.

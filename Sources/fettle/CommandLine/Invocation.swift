@@ -3,20 +3,23 @@ import Basics
 /// The arguments of one call, checked against the command's table.
 struct Invocation: Sendable {
   let command: Command
-  private var values: [String: [String]] = [:]
-  private(set) var positionals: [String] = []
+  private var values: [String: [FilePath]] = [:]
+  /// The positional arguments as the system gave them: names of files need not be valid UTF-8.
+  private(set) var paths: [FilePath] = []
+  /// The positional arguments as text.
+  var positionals: [String] { paths.map(\.display) }
 
   /// Parses what follows the command's name. `--name=value` and `--name value` are the same; `--` ends the options.
-  init(_ command: Command, arguments: [String]) throws(UsageError) {
+  init(_ command: Command, arguments: [FilePath]) throws(UsageError) {
     self.command = command
     var rest = arguments[...]
     while let argument = rest.popFirst() {
       if argument == "--" {
-        positionals += rest
+        paths += rest
         break
       }
-      guard argument.hasPrefix("-"), argument != "-" else {
-        positionals.append(argument)
+      guard argument.bytes.first == UInt8(ascii: "-"), argument != "-" else {
+        paths.append(argument)
         continue
       }
       try take(argument, from: &rest)
@@ -34,10 +37,12 @@ struct Invocation: Sendable {
     }
   }
 
-  private mutating func take(_ argument: String, from rest: inout ArraySlice<String>) throws(UsageError) {
-    let body = argument.drop { $0 == "-" }
-    let parts = body.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    let name = parts.first ?? ""
+  private mutating func take(_ given: FilePath, from rest: inout ArraySlice<FilePath>) throws(UsageError) {
+    let parts = given.bytes.drop { $0 == UInt8(ascii: "-") }
+      .split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+      .map { FilePath(bytes: Array($0)) }
+    let name = parts.first?.display ?? ""
+    let argument = given.display
     guard argument.hasPrefix("--") || argument == "-h",
       let option = command.allOptions.first(where: { $0.name == name || (name == "h" && $0.name == "help") })
     else {
@@ -47,23 +52,29 @@ struct Invocation: Sendable {
         remedy: near.map { "did you mean '--\($0)'?" } ?? "see 'fettle \(command.name) --help'")
     }
     if option.value == nil {
-      if parts.count == 2 { throw UsageError("--\(name) takes no value", value: parts[1]) }
+      if parts.count == 2 { throw UsageError("--\(name) takes no value", value: parts[1].display) }
       values[option.name] = [""]
       return
     }
     guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
       throw UsageError("--\(name) needs a value: \(option.value ?? "")")
     }
-    if !option.repeats, values[option.name] != nil { throw UsageError("--\(name) is given twice", value: value) }
+    if !option.repeats, values[option.name] != nil {
+      throw UsageError("--\(name) is given twice", value: value.display)
+    }
     values[option.name, default: []].append(value)
   }
 
   /// Whether a flag or option was given.
   func has(_ name: String) -> Bool { values[name] != nil }
   /// The value of an option.
-  func value(_ name: String) -> String? { values[name]?.last }
+  func value(_ name: String) -> String? { values[name]?.last?.display }
   /// All values of a repeated option.
-  func all(_ name: String) -> [String] { values[name] ?? [] }
+  func all(_ name: String) -> [String] { (values[name] ?? []).map(\.display) }
+  /// The value of an option that names a file, as the system gave it.
+  func path(_ name: String) -> FilePath? { values[name]?.last }
+  /// All values of a repeated option that names files.
+  func allPaths(_ name: String) -> [FilePath] { values[name] ?? [] }
 
   /// A whole number within `range`.
   func whole(_ name: String, in range: ClosedRange<Int>) throws(UsageError) -> Int? {
@@ -82,6 +93,24 @@ struct Invocation: Sendable {
       throw UsageError("--\(name) must be a number from \(minimum)", value: text)
     }
     return number
+  }
+
+  /// A size such as 10GiB.
+  func size(_ name: String) throws(UsageError) -> Int? {
+    guard let text = value(name) else { return nil }
+    guard let bytes = Quantity.bytes(text) else {
+      throw UsageError("--\(name) must be a size such as 10GiB", value: text)
+    }
+    return bytes
+  }
+
+  /// A duration such as 30d, in seconds.
+  func duration(_ name: String) throws(UsageError) -> Double? {
+    guard let text = value(name) else { return nil }
+    guard let seconds = Quantity.seconds(text), seconds.isFinite, seconds >= 0 else {
+      throw UsageError("--\(name) must be a duration such as 30d or 12h", value: text)
+    }
+    return seconds
   }
 
   /// A needed option.

@@ -1,18 +1,19 @@
 import Basics
 import Foundation
 import Pipelines
+import Store
 
 extension Project {
   /// The project that `--project` names, or the working folder's.
   init(_ invocation: Invocation) throws {
-    guard let folder = invocation.value("project") else {
+    guard let folder = invocation.path("project") else {
       self = try Project.find()
       return
     }
-    guard try Files.status(FilePath(folder))?.isFolder == true else {
-      throw UsageError("--project must be a folder", value: folder)
+    guard try Files.status(folder)?.isFolder == true else {
+      throw UsageError("--project must be a folder", value: folder.display)
     }
-    self.init(root: FilePath(FileManager.default.currentDirectoryPath).appending(folder))
+    self.init(root: try Project.workingFolder().appending(folder))
   }
 }
 
@@ -27,6 +28,7 @@ extension ExitCode {
     switch error {
     case is UsageError, is PipelineFileError: self = .wrongRequest
     case let error as RunError where error.isBusy: self = .busy
+    case let error as StoreError where error.isBusy: self = .busy
     case let error as RunError where error.isRequest: self = .wrongRequest
     case is StageRefused: self = .refused
     case is StageStopped: self = .interrupted

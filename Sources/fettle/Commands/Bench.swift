@@ -39,11 +39,11 @@ extension Command {
     })
 
   private static func ids(_ invocation: Invocation, vocabularySize: Int) throws -> [Int32] {
-    guard let path = invocation.value("ids") else {
+    guard let path = invocation.path("ids") else {
       var random = SeededGenerator(seed: 1)
       return (0..<16384).map { _ in Int32(random.below(vocabularySize)) }
     }
-    let json = try JSONParser.parse(try Files.read(FilePath(path), limit: 1 << 30))
+    let json = try JSONParser.parse(try Files.read(path, limit: 1 << 30))
     return try tokenIDs(json["token_ids"] ?? json)
   }
 }

@@ -24,8 +24,10 @@ extension Command {
       let terminal = Terminal(invocation)
       let root = try Project(invocation).root
       let model = try invocation.required("model")
-      let here = FilePath(FileManager.default.currentDirectoryPath)
-      let tasks = invocation.all("tasks").flatMap { $0.split(separator: ",").map { here.appending(String($0)) } }
+      let here = try Project.workingFolder()
+      let tasks = invocation.allPaths("tasks").flatMap { given in
+        given.bytes.split(separator: UInt8(ascii: ",")).map { here.appending(FilePath(bytes: Array($0))) }
+      }
       guard !tasks.isEmpty else { throw UsageError("fettle evaluate needs --tasks", remedy: "name a task file") }
       var settings = EvaluationSettings()
       settings.numFewshot = try invocation.whole("num-fewshot", in: 0...64)
@@ -42,9 +44,9 @@ extension Command {
         tasks: tasks, model: model, baseline: invocation.value("baseline"), progress: progress,
         note: { terminal.say($0) })
       terminal.redraw("")
-      if let path = invocation.value("samples") {
+      if let path = invocation.path("samples") {
         let lines = comparisons.flatMap { $0.samples() }.map { $0.encoded() + [0x0A] }
-        try Files.writeAtomically(Array(lines.joined()), to: FilePath(path))
+        try Files.writeAtomically(Array(lines.joined()), to: path)
       }
       let metrics: JSON = [
         "tasks": .object(JSON.Object(comparisons.map { (key: $0.task.name, value: $0.metrics) }))
@@ -76,7 +78,7 @@ extension Command {
       let reference = try invocation.required("model")
       let model = try OpenedModel(
         try StageOutput.modelPath(reference, project: project) ?? reference, root: project.root)
-      let folder = FilePath(invocation.positionals[0])
+      let folder = invocation.paths[0]
       try ModelExport(model: model, storage: storage).write(to: folder) { event in
         terminal.redraw(ProgressLine(event).text(width: 24))
         return .goOn

@@ -4,14 +4,14 @@ import Pipelines
 import Store
 
 extension Command {
-  private static let ofRun = Option.value("run", "ID", "of this run instead of the newest")
+  private static let ofRun = Option.value("run", "RUN", "of this run, by its number or name, instead of the newest")
 
   static let status = Command(
     name: "status", abstract: "Shows the stages of the newest run", positionals: [], options: [ofRun],
     run: { invocation throws in
       let terminal = Terminal(invocation)
       let history = try RunHistory.existing(try Project(invocation))
-      let run = try history.run(try invocation.whole("run", in: 1...Int.max))
+      let run = try history.run(invocation.value("run"))
       if terminal.wantsJSON {
         terminal.print(try history.status(run))
         return .done
@@ -28,7 +28,7 @@ extension Command {
     run: { invocation throws in
       let terminal = Terminal(invocation)
       let history = try RunHistory.existing(try Project(invocation))
-      let run = try history.run(try invocation.whole("run", in: 1...Int.max))
+      let run = try history.run(invocation.value("run"))
       let cells = try history.cells(of: run, named: invocation.positionals[0])
       let shown = try cells.map { try history.show($0, of: run) }
       if terminal.wantsJSON {
@@ -45,7 +45,7 @@ extension Command {
     run: { invocation throws in
       let terminal = Terminal(invocation)
       let history = try RunHistory.existing(try Project(invocation))
-      let run = try history.run(try invocation.whole("run", in: 1...Int.max))
+      let run = try history.run(invocation.value("run"))
       let found = try history.cells(of: run, named: invocation.positionals[0]).map { try history.why($0, in: run) }
       if terminal.wantsJSON {
         terminal.print(found.count == 1 ? found[0].json : .array(found.map(\.json)))
@@ -60,7 +60,7 @@ extension Command {
     run: { invocation throws in
       let terminal = Terminal(invocation)
       let history = try RunHistory.existing(try Project(invocation))
-      let run = try history.run(try invocation.whole("run", in: 1...Int.max))
+      let run = try history.run(invocation.value("run"))
       var documents: [JSON] = []
       for cell in try history.cells(of: run, named: invocation.positionals[0]) {
         guard let attempt = try history.attempt(of: cell, in: run), let path = history.log(of: attempt) else {
@@ -89,14 +89,14 @@ extension Command {
       let terminal = Terminal(invocation)
       let project = try Project(invocation)
       let history = try RunHistory.existing(project)
-      let run = try history.run(try invocation.whole("run", in: 1...Int.max))
+      let run = try history.run(invocation.value("run"))
       guard let name = invocation.positionals.first else {
         let table = try history.table(run)
         terminal.wantsJSON ? terminal.print(table.json) : terminal.print(table.text)
         return .done
       }
       let every = try invocation.whole("every", in: 1...Int.max) ?? 1
-      let path = try StageOutput.path(name, output: "metrics", project: project, run: run.id)
+      let path = try StageOutput.path(name, output: "metrics", project: project, run: String(run.id))
       let rows = try Files.read(path, limit: 1 << 30).split(separator: 0x0A).map { try JSONParser.parse($0) }
       let kept = rows.enumerated().filter { ($0.offset + 1) % every == 0 || $0.offset == rows.count - 1 }.map(\.element)
       if terminal.wantsJSON {
@@ -127,7 +127,7 @@ extension Command {
     ],
     run: { invocation throws in
       let terminal = Terminal(invocation)
-      let file = try PipelineFile.choose(invocation.positionals.first, project: try Project(invocation))
+      let file = try PipelineFile.choose(invocation.paths.first, project: try Project(invocation))
       let graph = PipelineGraph(
         try Pipeline.load(file, overrides: invocation.all("set")), byCell: invocation.has("cells"))
       if terminal.wantsJSON {
@@ -142,9 +142,9 @@ extension Command {
       case "svg": drawing = graph.svg
       case let other: throw UsageError("unknown --format", value: other, remedy: "use text, mermaid, dot or svg")
       }
-      if let path = invocation.value("output") {
-        try Files.writeAtomically(Array(drawing.utf8), to: FilePath(path))
-        terminal.say("wrote \(path)")
+      if let path = invocation.path("output") {
+        try Files.writeAtomically(Array(drawing.utf8), to: path)
+        terminal.say("wrote \(path.display)")
       } else {
         terminal.print(drawing.hasSuffix("\n") ? String(drawing.dropLast()) : drawing)
       }

@@ -15,7 +15,7 @@ extension Command {
     run: { invocation throws in
       let terminal = Terminal(invocation)
       let project = try Project(invocation)
-      let file = try PipelineFile.choose(invocation.positionals.first, project: project)
+      let file = try PipelineFile.choose(invocation.paths.first, project: project)
       let pipeline = try Pipeline.load(file, overrides: invocation.all("set"))
       let cells = try finetuneCells(of: pipeline, named: invocation.value("stage"))
       let foreseen = try ForeseenResults(pipeline: pipeline, project: project)

@@ -14,7 +14,7 @@ extension Command {
       .flag("rejected", "with --stage: the rows it dropped, with step, reason and source"),
       .flag("edited", "with --stage: the rows it edited, before and after"),
       .value("reason", "R", "with --rejected: only rows dropped for this reason"),
-      .value("run", "ID", "with --stage: of this run instead of the newest"),
+      .value("run", "RUN", "with --stage: of this run instead of the newest"),
       .value("limit", "N", "print at most N rows"),
     ],
     run: { invocation throws in
@@ -35,9 +35,9 @@ extension Command {
   /// Rows of files; a reject is no failure as long as it is written down, and one line on standard error else.
   private static func readFiles(_ invocation: Invocation, limit: Int) throws -> ExitCode {
     let terminal = Terminal(invocation)
-    let rejects = try invocation.value("rejects").map { try AtomicFile(FilePath($0)) }
+    let rejects = try invocation.path("rejects").map { try AtomicFile($0) }
     let reader = RowReader()
-    let spec = SourceSpec(paths: invocation.positionals.map { FilePath($0) })
+    let spec = SourceSpec(paths: invocation.paths)
     var printed = 0
     var rejected = 0
     try reader.read(try reader.files(spec), spec) { batch throws(CorpusError) in

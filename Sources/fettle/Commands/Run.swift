@@ -19,7 +19,7 @@ extension Command {
     run: { invocation throws in
       let terminal = Terminal(invocation)
       let project = try Project(invocation)
-      let file = try PipelineFile.choose(invocation.positionals.first, project: project)
+      let file = try PipelineFile.choose(invocation.paths.first, project: project)
       let pipeline = try Pipeline.load(file, overrides: invocation.all("set"))
       let selection = Selection(
         stages: invocation.all("stage"), from: invocation.all("from"), until: invocation.all("until"),
@@ -58,7 +58,7 @@ extension Command {
   static let attempt = Command(
     name: "__attempt", abstract: "Makes one attempt at a stage", positionals: ["SPEC"], options: [], isHidden: true,
     run: { invocation throws in
-      let code = AttemptProcess.main(specification: FilePath(invocation.positionals[0])) { StageRunners.runner($0) }
+      let code = AttemptProcess.main(specification: invocation.paths[0]) { StageRunners.runner($0) }
       exit(code)
     })
 }
@@ -67,8 +67,8 @@ extension Command {
 enum PipelineFile {
   /// The file named, else the only one there can be: `fettle.yaml` or `pipeline.yaml` in the project, else the newest
   /// run's.
-  static func choose(_ named: String?, project: Project) throws -> FilePath {
-    if let named { return FilePath(named) }
+  static func choose(_ named: FilePath?, project: Project) throws -> FilePath {
+    if let named { return named }
     for name in ["fettle.yaml", "pipeline.yaml"] where Files.exists(project.root.appending(name)) {
       return project.root.appending(name)
     }

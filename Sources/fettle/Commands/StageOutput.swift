@@ -5,7 +5,7 @@ import Store
 /// Outputs of recorded runs, by stage name.
 enum StageOutput {
   /// Where the output of a stage lies: `NAME`, or a cell `NAME[axis=value]`, of the newest run or of run `run`.
-  static func path(_ stage: String, output: String, project: Project, run id: Int? = nil) throws -> FilePath {
+  static func path(_ stage: String, output: String, project: Project, run id: String? = nil) throws -> FilePath {
     let history = try RunHistory.existing(project)
     return try path(stage, output: output, run: try history.run(id), history)
   }
@@ -51,14 +51,14 @@ struct LedgerRows {
   private let project: Project
   private let stage: String
   private let limit: Int
-  private let run: Int?
+  private let run: String?
 
   init(_ invocation: Invocation, project: Project, stage: String, limit: Int) throws {
     self.invocation = invocation
     self.project = project
     self.stage = stage
     self.limit = limit
-    run = try invocation.whole("run", in: 1...Int.max)
+    run = invocation.value("run")
   }
 
   func print() throws -> ExitCode {

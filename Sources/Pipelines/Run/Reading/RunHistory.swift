@@ -17,26 +17,52 @@ package struct RunHistory {
   package static func existing(_ project: Project) throws(RunError) -> RunHistory {
     guard let history = try RunHistory(project) else {
       throw RunError(
-        "nothing has run in this project yet", at: project.root.display, remedy: "begin with 'fettle run PIPELINE'")
+        "nothing has run in this project yet", at: project.root.display, remedy: "begin with 'fettle run PIPELINE'",
+        isRequest: true)
     }
     return history
   }
 
-  /// The run with this number, or the newest one.
-  package func run(_ id: Int? = nil) throws(RunError) -> RunRecord {
+  /// The run with this number.
+  package func run(_ id: Int) throws(RunError) -> RunRecord { try run(optional: id) }
+
+  /// The newest run.
+  package func run() throws(RunError) -> RunRecord { try run(optional: nil) }
+
+  private func run(optional id: Int?) throws(RunError) -> RunRecord {
     let found = try running { if let id { try ledger.run(id) } else { try ledger.newestRun() } }
     guard let found else {
       throw RunError(
         id == nil ? "nothing has run in this project yet" : "there is no such run", value: id.map { String($0) },
         remedy: id == nil ? "begin with 'fettle run PIPELINE'" : "'fettle status' tells the newest one",
-        isRequest: id != nil)
+        isRequest: true)
     }
     return found
   }
 
+  /// The run of this number or name; nil where there is none.
+  package func find(_ text: String) throws(RunError) -> RunRecord? {
+    try running {
+      if let id = Int(text) { return try ledger.run(id) }
+      return try ledger.run(named: text)
+    }
+  }
+
+  /// The run of this number or name, or the newest one.
+  package func run(_ text: String?) throws(RunError) -> RunRecord {
+    guard let text else { return try run() }
+    if let found = try find(text) { return found }
+    throw RunError(
+      "there is no such run", value: text, remedy: "'fettle runs' lists them", isRequest: true)
+  }
+
   /// The cells of a run: all, those of one stage, or the one of this id.
   package func cells(of run: RunRecord, named name: String? = nil) throws(RunError) -> [CellRecord] {
-    let all = try running { try ledger.cells(of: run.id) }
+    var all = try running { try ledger.cells(of: run.id) }
+    if run.finished == nil, !isUnderWay(run) {
+      // Its runner was killed: nobody recorded the end.
+      for index in all.indices where all[index].status == .running { all[index].status = .interrupted }
+    }
     guard let name else { return all }
     var found = all.filter { sameBytes($0.stage, name) }
     if found.isEmpty { found = all.filter { sameBytes($0.cell, name) } }
@@ -47,6 +73,12 @@ package struct RunHistory {
         isRequest: true)
     }
     return found
+  }
+
+  /// Whether the run's process is still at work.
+  package func isUnderWay(_ run: RunRecord) -> Bool {
+    guard run.finished == nil, let holder = RunLock.holder(project.cache.lock) else { return false }
+    return holder.pid == run.pid && holder.since <= Int(run.started)
   }
 
   /// The attempt whose log is of interest for a cell: the newest of the run, else the one its result came from.
