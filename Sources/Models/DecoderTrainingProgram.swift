@@ -100,6 +100,7 @@ package struct TrainingProgram: Sendable {
 /// A forward pass with the loss alone, laid out as the training programs of the same model.
 package struct LossProgram: Sendable {
   package var program: Program
+  package let parameters: DecoderParameters
   package let weights: [WeightSlot]
   package let inputs: TokenInputs
   package let rotary: RotaryTensors
@@ -172,7 +173,7 @@ extension ModelConfig {
     emitter.phase = .loss
     emitter.crossEntropy(hidden: last.out, targets: views.targets, loss: loss, hiddenGradient: nil)
     return LossProgram(
-      program: emitter.program, weights: emitter.parameters.slots, inputs: inputs, rotary: emitter.rotary,
+      program: emitter.program, parameters: emitter.parameters, weights: emitter.parameters.slots, inputs: inputs, rotary: emitter.rotary,
       loss: loss)
   }
 }
