@@ -14,14 +14,15 @@ struct Pieces: Sendable {
   private static let size = Operation.sumPiece
 
   init(_ matrices: [Matrix<Float>]) {
-    self.init(matrices.map { ($0.rows, $0.columns, $0.isContiguous) })
+    self.init(
+      rows: matrices.first?.rows ?? 0, columns: matrices.first?.columns ?? 0,
+      isFlat: matrices.allSatisfy { $0.isContiguous })
   }
 
-  private init(_ shapes: [(rows: Int, columns: Int, isContiguous: Bool)]) {
-    let isFlat = shapes.allSatisfy { $0.isContiguous }
-    let shape = shapes.first ?? (0, 0, true)
-    rows = isFlat ? min(1, shape.rows) : shape.rows
-    columns = isFlat ? shape.rows * shape.columns : shape.columns
+  /// `isFlat`: whether every matrix is contiguous.
+  init(rows allRows: Int, columns allColumns: Int, isFlat: Bool) {
+    rows = isFlat ? min(1, allRows) : allRows
+    columns = isFlat ? allRows * allColumns : allColumns
     step = rows <= 1 ? Pieces.size : max(1, Pieces.size / max(1, columns))
     let length = rows <= 1 ? columns : rows
     count = rows == 0 || columns == 0 ? 0 : (length + step - 1) / step

@@ -12,8 +12,19 @@ extension StepCompiler {
   func embed(_ ids: TensorView, _ table: TensorView, _ out: TensorView) throws(TensorError) -> Step.Body {
     let result = try resolver.floats(out, "out")
     let rows = try resolver.integers(ids, "ids", rows: result.rows)
-    let values = try resolver.floats(table, "table", columns: result.columns)
     let place = resolver.place
+    if resolver.dtype(table) == .bf16 {
+      let values = try resolver.halves(table, "table", columns: result.columns)
+      return { [pool] (_: StepScalars) throws(TensorError) in
+        try checkIndices(rows, "token id", below: values.rows, place)
+        pool.pieces(result.rows, of: StepCompiler.rowsOfTask) { range, _ in
+          for row in range {
+            unsafe ck_widen(result.columns, values.row(Int(rows[row])), result.row(row))
+          }
+        }
+      }
+    }
+    let values = try resolver.floats(table, "table", columns: result.columns)
     return { [pool] (_: StepScalars) throws(TensorError) in
       try checkIndices(rows, "token id", below: values.rows, place)
       pool.pieces(result.rows, of: StepCompiler.rowsOfTask) { range, _ in
@@ -131,23 +142,28 @@ extension StepCompiler {
 
   func rmsNormBackward(
     _ x: TensorView, _ weight: TensorView, _ inverse: TensorView, _ outGradient: TensorView, _ xGradient: TensorView,
-    _ weightGradient: TensorView, accumulate: Bool
+    _ weightGradient: TensorView?, accumulate: Bool
   ) throws(TensorError) -> Step.Body {
     let source = try resolver.floats(x, "x")
     let slope = try resolver.floats(outGradient, "outGradient", rows: source.rows, columns: source.columns)
     let result = try resolver.floats(xGradient, "xGradient", rows: source.rows, columns: source.columns)
     let w = try resolver.floats(weight, "weight", rows: 1, columns: source.columns)
-    let dw = try resolver.floats(weightGradient, "weightGradient", rows: 1, columns: source.columns)
+    var sum: Matrix<Float>?
+    if let weightGradient {
+      sum = try resolver.floats(weightGradient, "weightGradient", rows: 1, columns: source.columns)
+      try resolver.requireApart(weightGradient, "weightGradient", from: [x, outGradient, weight])
+    }
     let factors = try resolver.floats(inverse, "inverse", rows: source.rows, columns: 1)
-    try resolver.requireApart(weightGradient, "weightGradient", from: [x, outGradient, weight])
-    return { [pool] _ in
+    return { [pool, sum] _ in
       // The weight's gradient first: xGradient may lie where outGradient does.
-      pool.pieces(source.columns, of: StepCompiler.columnsOfTask) { columns, _ in
-        let from = source.columns(columns)
-        let back = slope.columns(columns)
-        unsafe ck_rms_norm_weight_backward(
-          from.rows, from.columns, from.base, from.stride, factors.base, factors.stride, back.base, back.stride,
-          dw.columns(columns).base)
+      if let sum {
+        pool.pieces(source.columns, of: StepCompiler.columnsOfTask) { columns, _ in
+          let from = source.columns(columns)
+          let back = slope.columns(columns)
+          unsafe ck_rms_norm_weight_backward(
+            from.rows, from.columns, from.base, from.stride, factors.base, factors.stride, back.base, back.stride,
+            sum.columns(columns).base)
+        }
       }
       pool.pieces(source.rows, of: StepCompiler.rowsOfTask) { rows, _ in
         let start = rows.lowerBound

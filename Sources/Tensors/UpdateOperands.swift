@@ -99,6 +99,13 @@ package struct QuantisedMatrix: Sendable {
   package static let blockSize = 64
   package static let scaleBlockSize = 256
 
+  /// The values of NF4's codes times a block's largest magnitude: quantiles of a normal distribution, with 0 and ±1.
+  package static let levels: [Float] = [
+    -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
+    -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+    0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+  ]
+
   package init(codes: TensorView, scaleCodes: TensorView, scaleMaxima: TensorView, offset: TensorView) {
     self.codes = codes
     self.scaleCodes = scaleCodes

@@ -109,6 +109,34 @@ typedef struct {
 /// One AdamW update of n elements.
 void ck_adamw(long n, float *weight, const float *gradient, float *m, float *v, const ck_adamw_numbers *numbers);
 
+// Random numbers: Philox 4x32-10, so that element i's number is a pure function of the key and i.
+
+/// What a sequence of random numbers is drawn for.
+typedef struct {
+  uint64_t seed;
+  uint32_t step;
+  uint32_t stream;
+  uint32_t purpose;  ///< below 256
+} ck_random;
+/// 16 random bits for each of the elements `index`..<`index` + n.
+void ck_random_halves(long n, uint64_t index, const ck_random *key, uint16_t *out);
+/// out = x * factor, or 0 where the 32 random bits of element `index` + i are below `threshold`; out may be x.
+void ck_dropout(long n, uint64_t index, const ck_random *key, uint32_t threshold, float factor, const float *x,
+                float *out);
+
+// Number formats. bf16 is the upper half of f32's bits.
+
+/// f32 from bf16.
+void ck_widen(long n, const uint16_t *x, float *out);
+/// bf16 from f32, to nearest even.
+void ck_narrow(long n, const float *x, uint16_t *out);
+/// bf16 from f32, rounded stochastically with the random numbers of elements `index`..<`index` + n.
+void ck_narrow_by_chance(long n, uint64_t index, const ck_random *key, const float *x, uint16_t *out);
+/// out = the values of `blocks` blocks of 64 NF4 codes, two a byte, the first in the high half. Block b's scale is
+/// offset + map[scaleCodes[s]] * scaleMaxima[s / 256], s = firstScale + b.
+void ck_dequantise_nf4(long blocks, const uint8_t *codes, const uint8_t *scaleCodes, long firstScale,
+                       const float *scaleMaxima, float offset, const float *levels, const float *map, float *out);
+
 // Small products, for few rows of a.
 
 /// c (m,n) = scale * a (m,k) b (n,k)^T [+ c]: reads b once.
