@@ -20,7 +20,7 @@ extension Operation {
     case .rmsNormBackward(let x, let weight, let inverse, let outGradient, let xGradient, let weightGradient, let keep):
       return .rmsNormBackward(
         x: map(x), weight: map(weight), inverse: map(inverse), outGradient: map(outGradient),
-        xGradient: map(xGradient), weightGradient: map(weightGradient), accumulate: keep)
+        xGradient: map(xGradient), weightGradient: weightGradient.map(map), accumulate: keep)
     case .rope(let x, let positions, let cosine, let sine, let heads, let inverse):
       return .rope(
         x: map(x), positions: map(positions), cosine: map(cosine), sine: map(sine), heads: heads, inverse: inverse)

@@ -17,9 +17,8 @@ extension Operation {
     case .addRMSNorm(let x, let delta, let sum, let weight, let out, let inverse, _):
       return ([x, delta, weight], [sum, out, inverse])
     case .rmsNormBackward(let x, let weight, let inverse, let outGradient, let xGradient, let weightGradient, let keep):
-      return (
-        [x, weight, inverse, outGradient, weightGradient] + (keep ? [xGradient] : []), [xGradient, weightGradient]
-      )
+      let further = weightGradient.map { [$0] } ?? []
+      return ([x, weight, inverse, outGradient] + further + (keep ? [xGradient] : []), [xGradient] + further)
     case .rope(let x, let positions, let cosine, let sine, _, _): return ([x, positions, cosine, sine], [x])
     case .attention(let o): return ([o.q, o.k, o.v, o.segments], [o.out, o.logSumExp])
     case .attentionBackward(let o, let outGradient, let qGradient, let kGradient, let vGradient, let delta):

@@ -6,7 +6,7 @@
 /// `segments` (T, 1) i32 holds, for every token, the index of the first token of its segment: token t sees tokens
 /// `segments[t]...t`. `positions` (T, 1) i32 restart at 0 in every segment.
 package enum Operation: Sendable {
-  /// out (T,H) = table (V,H)[ids (T,1) i32].
+  /// out (T,H) = table (V,H)[ids (T,1) i32]; the table is f32 or bf16.
   case embed(ids: TensorView, table: TensorView, out: TensorView)
   /// tableGradient (V,H) += rows of outGradient (T,H) at ids, in token order.
   case embedBackward(ids: TensorView, outGradient: TensorView, tableGradient: TensorView)
@@ -27,10 +27,11 @@ package enum Operation: Sendable {
     x: TensorView, delta: TensorView, sum: TensorView, weight: TensorView, out: TensorView, inverse: TensorView,
     epsilon: Double)
   /// xGradient (T,H) = [xGradient +] d rmsNorm / dx; weightGradient (1,H) += d / dweight, summed over tokens in a
-  /// fixed order. `accumulate` says whether xGradient keeps what it holds (the residual's gradient).
+  /// fixed order; nil where the weight is frozen. `accumulate` says whether xGradient keeps what it holds (the
+  /// residual's gradient).
   case rmsNormBackward(
     x: TensorView, weight: TensorView, inverse: TensorView, outGradient: TensorView, xGradient: TensorView,
-    weightGradient: TensorView, accumulate: Bool)
+    weightGradient: TensorView?, accumulate: Bool)
 
   /// Rotates x (T, heads·D) in place, half-rotation pairs (i, i + D/2), by positions (T,1) i32 through
   /// cosine and sine tables (P, D/2). `inverse` rotates back (the backward pass).

@@ -99,17 +99,21 @@ extension ConformanceCase {
     let slope = bench.matrix("slope", slopes)
     let dx = bench.matrix("dx", startX)
     let dw = bench.matrix("dw", startW)
-    bench.add(
-      .rmsNormBackward(
-        x: x, weight: weight, inverse: inverse, outGradient: slope, xGradient: dx, weightGradient: dw,
-        accumulate: accumulate))
+    let frozen = bench.matrix("frozen dx", startX)
+    for (result, sum) in [(dx, dw), (frozen, nil)] {
+      bench.add(
+        .rmsNormBackward(
+          x: x, weight: weight, inverse: inverse, outGradient: slope, xGradient: result, weightGradient: sum,
+          accumulate: accumulate))
+    }
     let outcome = try bench.run(on: backend)
     return Mismatch.compare(
       "dx", outcome.grid(dx), xs.slope { Oracle.rmsNorm($0, weights, epsilon).out.dot(slopes) },
       plus: accumulate ? startX : nil)
       + Mismatch.compare(
         "dw", outcome.grid(dw), weights.slope { Oracle.rmsNorm(xs, $0, epsilon).out.dot(slopes) }, plus: startW)
-      + outcome.untouched(except: dx, dw)
+      + Mismatch.compare("frozen dx", outcome.grid(frozen), outcome.grid(dx), tolerance: 0)
+      + outcome.untouched(except: dx, dw, frozen)
   }
 
   private static let ropeCases: [ConformanceCase] = [(1, 1, 2), (17, 3, 6), (40, 2, 64)].flatMap {
