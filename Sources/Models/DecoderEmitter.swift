@@ -14,6 +14,10 @@ struct DecoderEmitter {
   var phase: Instruction.Phase = .forward
   var microBatch: Int?
   var block: Int?
+  /// Whether adapters leave out a part of their input, as they do in training.
+  var dropsOut = false
+  /// What adapters keep for the backward pass: x·Aᵀ, scaled.
+  var adapterHidden: [AdapterPlace: TensorView] = [:]
 
   /// Declares parameters and constants; `positions` bounds the positions that any token may have.
   init(_ config: ModelConfig, training: StepOptions?, positions: Int?) {
@@ -46,34 +50,56 @@ struct DecoderEmitter {
 
   func weight(_ index: Int) -> TensorView { program.view(parameters.tensors[index].weight) }
 
-  /// The gradient of a parameter; the weight itself in programs that do not train, where none is asked for.
-  func gradient(_ index: Int) -> TensorView {
-    let tensor = parameters.tensors[index]
-    return program.view(tensor.training?.gradient ?? tensor.weight)
+  /// The gradient of a parameter; nil where it is not trained.
+  func gradient(_ index: Int) -> TensorView? {
+    parameters.tensors[index].training.map { program.view($0.gradient) }
   }
 
-  /// out (T,N) = x (T,M) · weight (N,M)ᵀ + bias.
+  /// A layer's matrix; one in NF4 is dequantised for this use.
+  private mutating func matrix(_ index: Int) -> TensorView {
+    let parts = parameters.tensors[index].quantised
+    guard let columns = parts.first?.shape[1] else { return weight(index) }
+    let name = program[parameters.tensors[index].weight].name
+    let whole = tensor(
+      "\(name).\(phase.rawValue)", parts.reduce(0) { $0 + $1.shape[0] }, columns, role: .workspace)
+    var start = 0
+    for part in parts {
+      emit(.dequantise(part.matrix, out: whole.rows(start..<start + part.shape[0])))
+      start += part.shape[0]
+    }
+    return whole
+  }
+
+  /// out (T,N) = x (T,M) · weight (N,M)ᵀ + bias, and what an adapter adds.
   mutating func linear(_ x: TensorView, _ weight: Int, bias: Int?, out: TensorView) {
+    let matrix = matrix(weight)
     emit(
       .gemm(
-        a: x, transposeA: false, b: self.weight(weight), transposeB: true, c: out, accumulate: false,
+        a: x, transposeA: false, b: matrix, transposeB: true, c: out, accumulate: false,
         bias: bias.map { self.weight($0) }))
+    adapt(x, weight, out: out)
   }
 
-  /// Gradients of `linear`: the weight's is set by the first micro-batch, so it need not be zeroed, and grows with the
-  /// others; the bias's accumulates; xGradient (T,M) is overwritten.
+  /// Gradients of `linear`, of what is trained: the weight's is set by the first micro-batch, so it need not be zeroed,
+  /// and grows with the others; the bias's accumulates; xGradient (T,M) is overwritten, nil where nobody needs it.
   mutating func linearBackward(
-    _ x: TensorView, _ weight: Int, bias: Int?, outGradient: TensorView, xGradient: TensorView
+    _ x: TensorView, _ weight: Int, bias: Int?, outGradient: TensorView, xGradient: TensorView?
   ) {
-    emit(
-      .gemm(
-        a: outGradient, transposeA: true, b: x, transposeB: false, c: gradient(weight), accumulate: microBatch != 0,
-        bias: nil))
-    if let bias { emit(.biasBackward(outGradient: outGradient, biasGradient: gradient(bias))) }
-    emit(
-      .gemm(
-        a: outGradient, transposeA: false, b: self.weight(weight), transposeB: false, c: xGradient,
-        accumulate: false, bias: nil))
+    if let sum = gradient(weight) {
+      emit(
+        .gemm(
+          a: outGradient, transposeA: true, b: x, transposeB: false, c: sum, accumulate: microBatch != 0, bias: nil))
+    }
+    if let sum = bias.flatMap({ gradient($0) }) {
+      emit(.biasBackward(outGradient: outGradient, biasGradient: sum))
+    }
+    if let xGradient {
+      let matrix = matrix(weight)
+      emit(
+        .gemm(
+          a: outGradient, transposeA: false, b: matrix, transposeB: false, c: xGradient, accumulate: false, bias: nil))
+    }
+    adaptBackward(x, weight, outGradient: outGradient, xGradient: xGradient)
   }
 }
 
@@ -206,36 +232,53 @@ extension DecoderEmitter {
   }
 
   /// Emits the backward pass of a block; `gradient` (T,H) goes from that of its output to that of its input, in place.
+  ///
+  /// It ends at the lowest layer that has something to train, where nothing below the block has.
   mutating func backwardBlock(_ index: Int, _ kept: BlockActivations, positions: TensorView, gradient: TensorView) {
     block = index
     defer { block = nil }
     let parts = parameters.blocks[index]
     let tokens = gradient.rows
     let width = config.intermediateSize
+    let layers = [parts.qkv, parts.output, parts.gateUp, parts.down]
+    let isLowest = index == 0 && !parameters.tensors[parameters.embedding].isTrained
+    let lowest = isLowest ? layers.first { parameters.adapters[$0] != nil } : nil
 
-    let activatedGradient = tensor("activated.gradient", tokens, width, role: .activationGradient)
+    func reaches(below layer: Int) -> Bool { lowest != layer }
+    let activatedGradient =
+      reaches(below: parts.down) ? tensor("activated.gradient", tokens, width, role: .activationGradient) : nil
     linearBackward(
       kept.activated, parts.down, bias: parts.downBias, outGradient: gradient, xGradient: activatedGradient)
+    guard let activatedGradient else { return }
     let gate = kept.gateUp.columns(0..<width)
     let up = kept.gateUp.columns(width..<2 * width)
     emit(
       .gatedActivationBackward(
         config.activation, gate: gate, up: up, outGradient: activatedGradient, gateGradient: gate, upGradient: up))
-    let middleGradient = tensor("middle.normed.gradient", tokens, config.hiddenSize, role: .activationGradient)
+    let middleGradient =
+      reaches(below: parts.gateUp)
+      ? tensor("middle.normed.gradient", tokens, config.hiddenSize, role: .activationGradient) : nil
     linearBackward(
       kept.middleNormed, parts.gateUp, bias: parts.gateUpBias, outGradient: kept.gateUp, xGradient: middleGradient)
+    guard let middleGradient else { return }
     emit(
       .rmsNormBackward(
         x: kept.middle, weight: weight(parts.middleNorm), inverse: kept.middleInverse, outGradient: middleGradient,
         xGradient: gradient, weightGradient: self.gradient(parts.middleNorm), accumulate: true))
 
-    let attendedGradient = tensor("attended.gradient", tokens, config.queryWidth, role: .activationGradient)
+    let attendedGradient =
+      reaches(below: parts.output)
+      ? tensor("attended.gradient", tokens, config.queryWidth, role: .activationGradient) : nil
     linearBackward(
       kept.attention.out, parts.output, bias: parts.outputBias, outGradient: gradient, xGradient: attendedGradient)
+    guard let attendedGradient else { return }
     let qkvGradient = attendBackward(kept, positions: positions, outGradient: attendedGradient)
-    let inputGradient = tensor("input.normed.gradient", tokens, config.hiddenSize, role: .activationGradient)
+    let inputGradient =
+      reaches(below: parts.qkv)
+      ? tensor("input.normed.gradient", tokens, config.hiddenSize, role: .activationGradient) : nil
     linearBackward(
       kept.inputNormed, parts.qkv, bias: parts.qkvBias, outGradient: qkvGradient, xGradient: inputGradient)
+    guard let inputGradient else { return }
     emit(
       .rmsNormBackward(
         x: kept.input, weight: weight(parts.inputNorm), inverse: kept.inputInverse, outGradient: inputGradient,

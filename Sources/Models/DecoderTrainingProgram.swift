@@ -48,6 +48,13 @@ package struct StepOptions: Sendable, Equatable {
   package var decay: DecayPolicy
   /// Gradients are scaled to at most this global norm; nil leaves them.
   package var maxGradNorm: Double?
+  /// Number formats; bf16 is for backends that compute in it.
+  package var precision = Precision.f32
+  /// Adapters to train instead of the weights, which are frozen then; nil trains all weights.
+  package var adapter: AdapterOptions?
+  /// Whether the frozen matrices of the blocks are held in NF4 and dequantised whenever they are used; those whose
+  /// columns are no multiple of 64 are not.
+  package var quantisesBase = false
 
   package init(
     optimizer: Optimizer = .adamW, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
@@ -80,8 +87,10 @@ package struct TrainingProgram: Sendable {
   package var program: Program
   package let shape: TrainingShape
   package let parameters: DecoderParameters
-  /// Where each Hugging Face weight lies.
+  /// Where each Hugging Face weight lies, those in NF4 left out.
   package let weights: [WeightSlot]
+  /// Where each weight lies that is trained: all, or those of adapters.
+  package var trained: [WeightSlot] { parameters.trainedSlots }
   package let inputs: TokenInputs
   package let rotary: RotaryTensors
   /// (1,1) f64: the sum of the targets' losses over all micro-batches, divided by N.
@@ -90,10 +99,10 @@ package struct TrainingProgram: Sendable {
   package let norm: TensorID
   /// (1,1) f64: the factor on the gradients.
   package let clip: TensorID
-  /// (n,1) f64: the sum of squares of each weight's gradient, in the order of `weights`.
+  /// (n,1) f64: the sum of squares of each trained weight's gradient, in the order of `trained`.
   package let squares: TensorID
 
-  /// Where each weight's gradient lies, under the weight's name.
+  /// Where each trained weight's gradient lies, under the weight's name.
   package var gradients: [WeightSlot] { parameters.gradientSlots }
 }
 
@@ -123,15 +132,18 @@ extension ModelConfig {
   /// block's gradients are summed as soon as these are whole.
   package func trainingStep(shape: TrainingShape, options: StepOptions) -> TrainingProgram {
     var emitter = DecoderEmitter(self, training: options, positions: shape.positions)
+    emitter.dropsOut = true
     let inputs = emitter.tokenInputs(shape.tokens)
     let loss = emitter.scalar("loss")
     let squares = emitter.program.add(
-      TensorSpec(name: "squares", dtype: .f64, rows: emitter.parameters.slots.count, columns: 1, role: .output))
+      TensorSpec(
+        name: "squares", dtype: .f64, rows: emitter.parameters.trainedSlots.count, columns: 1,
+        role: .output))
     let norm = emitter.scalar("norm")
     emitter.emit(.zero(emitter.program.view(loss)))
     let parameters = emitter.parameters
     let large = [parameters.embedding, parameters.head]
-    for index in parameters.accumulated where !large.contains(index) { emitter.emit(.zero(emitter.gradient(index))) }
+    for index in parameters.accumulated where !large.contains(index) { emitter.zeroGradient(index) }
 
     var waiting: [(ids: TensorView, gradient: TensorView)] = []
     for (microBatch, rows) in shape.ranges.enumerated() {
@@ -142,15 +154,16 @@ extension ModelConfig {
     }
     emitter.microBatch = nil
     emitter.phase = .backward
-    let embedding = emitter.gradient(parameters.embedding)
-    if parameters.embedding != parameters.head { emitter.emit(.zero(embedding)) }
-    for (ids, gradient) in waiting {
-      emitter.emit(.embedBackward(ids: ids, outGradient: gradient, tableGradient: embedding))
+    if parameters.embedding != parameters.head { emitter.zeroGradient(parameters.embedding) }
+    if let embedding = emitter.gradient(parameters.embedding) {
+      for (ids, gradient) in waiting {
+        emitter.emit(.embedBackward(ids: ids, outGradient: gradient, tableGradient: embedding))
+      }
     }
     emitter.sumSquares(of: [parameters.embedding], into: squares)
     emitter.update(options, squares: squares, norm: norm)
     return TrainingProgram(
-      program: emitter.program, shape: shape, parameters: parameters, weights: parameters.slots, inputs: inputs,
+      program: options.precision.applied(to: emitter.program), shape: shape, parameters: parameters, weights: parameters.slots, inputs: inputs,
       rotary: emitter.rotary, loss: loss, norm: norm, clip: emitter.clip, squares: squares)
   }
 
@@ -173,8 +186,8 @@ extension ModelConfig {
     emitter.phase = .loss
     emitter.crossEntropy(hidden: last.out, targets: views.targets, loss: loss, hiddenGradient: nil)
     return LossProgram(
-      program: emitter.program, parameters: emitter.parameters, weights: emitter.parameters.slots, inputs: inputs, rotary: emitter.rotary,
-      loss: loss)
+      program: options.precision.applied(to: emitter.program), parameters: emitter.parameters, weights: emitter.parameters.slots, inputs: inputs,
+      rotary: emitter.rotary, loss: loss)
   }
 }
 
@@ -206,6 +219,11 @@ extension DecoderEmitter {
     let x = tensor("embedded", ids.rows, config.hiddenSize)
     emit(.embed(ids: ids, table: weight(parameters.embedding), out: x))
     return ResidualStream(x: x, delta: nil)
+  }
+
+  /// Sets the gradient of a parameter to zero, where it has one.
+  fileprivate mutating func zeroGradient(_ index: Int) {
+    if let gradient = gradient(index) { emit(.zero(gradient)) }
   }
 
   mutating func crossEntropy(
@@ -246,7 +264,7 @@ extension DecoderEmitter {
     let last = normed(&stream, weight: parameters.finalNorm, name: "final", keepsInputs: true)
 
     phase = .loss
-    if microBatch == 0 { emit(.zero(gradient(parameters.head))) }
+    if microBatch == 0 { zeroGradient(parameters.head) }
     let lastGradient = tensor("final.normed.gradient", rows.count, config.hiddenSize, role: .activationGradient)
     crossEntropy(hidden: last.out, targets: views.targets, loss: loss, hiddenGradient: lastGradient)
     if let squares, parameters.head != parameters.embedding { sumSquares(of: [parameters.head], into: squares) }
@@ -272,7 +290,7 @@ extension DecoderEmitter {
   /// Sums the squares of every weight of the given parameter tensors, each into its row of `squares`.
   fileprivate mutating func sumSquares(of tensors: [Int], into squares: TensorID) {
     let wanted = Set(tensors.map { parameters.tensors[$0].weight })
-    for (row, slot) in parameters.slots.enumerated() where wanted.contains(slot.view.tensor) {
+    for (row, slot) in parameters.trainedSlots.enumerated() where wanted.contains(slot.view.tensor) {
       guard let gradient = parameters.gradient(of: slot) else { continue }
       emit(.sumOfSquares(x: gradient, out: program.view(squares).rows(row..<row + 1), accumulate: false))
     }

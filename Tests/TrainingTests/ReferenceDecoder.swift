@@ -6,14 +6,25 @@ import Training
 struct ReferenceDecoder {
   let config: ModelConfig
   private var weights: [String: [Double]] = [:]
+  private let adapter: AdapterOptions?
 
-  init(_ config: ModelConfig, _ source: some WeightSource) {
+  /// With an `adapter` its weights come from `adapters`.
+  init(
+    _ config: ModelConfig, _ source: some WeightSource, adapter: AdapterOptions? = nil,
+    adapters: (any WeightSource)? = nil
+  ) {
     self.config = config
-    for parameter in config.parameters {
-      var values = [Float](repeating: 0, count: parameter.count)
-      unsafe values.withUnsafeMutableBufferPointer { unsafe try? source.read(parameter.name, rows: nil, into: $0) }
-      weights[parameter.name] = values.map(Double.init)
+    self.adapter = adapter
+    for parameter in config.parameters { read(parameter, from: source) }
+    if let adapter, let adapters {
+      for parameter in config.adapterParameters(adapter) { read(parameter, from: adapters) }
     }
+  }
+
+  private mutating func read(_ parameter: ModelConfig.Parameter, from source: any WeightSource) {
+    var values = [Float](repeating: 0, count: parameter.count)
+    unsafe values.withUnsafeMutableBufferPointer { unsafe try? source.read(parameter.name, rows: nil, into: $0) }
+    weights[parameter.name] = values.map(Double.init)
   }
 
   /// The central difference of the loss in one number of one weight.
@@ -47,6 +58,13 @@ struct ReferenceDecoder {
   private func weight(_ name: String) -> [Double] { weights[name] ?? [] }
 
   private func linear(_ x: [[Double]], _ name: String) -> [[Double]] {
+    let plain = product(x, name)
+    guard let adapter, weights[name + ".lora_A.weight"] != nil else { return plain }
+    let added = product(product(x, name + ".lora_A"), name + ".lora_B")
+    return zip(plain, added).map { zip($0, $1).map { $0 + adapter.scale * $1 } }
+  }
+
+  private func product(_ x: [[Double]], _ name: String) -> [[Double]] {
     let matrix = weight(name + ".weight")
     let bias = weights[name + ".bias"]
     return x.map { row in

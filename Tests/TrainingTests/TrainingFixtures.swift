@@ -65,6 +65,7 @@ struct StepRun {
   let norm: Double
   /// By weight name.
   let gradients: [String: [Float]]
+  /// Those that are trained.
   let weights: [String: [Float]]
 }
 
@@ -82,6 +83,10 @@ func runStep(
   let loaded = try backend.load(step.program, plan: plan, in: backend.makeArena(bytes: plan.arenaBytes))
   step.rotary.write(into: loaded)
   try loaded.loadWeights(from: LivelyWeights(config: config), into: step.weights)
+  try loaded.loadQuantised(from: LivelyWeights(config: config), into: step.parameters.quantised)
+  if let adapter = options.adapter {
+    try loaded.loadWeights(from: LivelyAdapters(config: config, options: adapter), into: step.trained)
+  }
   loaded.write(micro.flatMap(\.ids), to: step.inputs.ids)
   loaded.write(micro.flatMap(\.targets), to: step.inputs.targets)
   loaded.write(micro.flatMap(\.positions), to: step.inputs.positions)
@@ -94,7 +99,7 @@ func runStep(
   return StepRun(
     loss: loaded.read(step.loss, as: Double.self, initial: 0)[0],
     norm: loaded.read(step.norm, as: Double.self, initial: 0)[0], gradients: try values(step.gradients),
-    weights: try values(step.weights))
+    weights: try values(step.trained))
 }
 
 /// |a - b| over the larger norm of the two.
