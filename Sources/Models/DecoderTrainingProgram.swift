@@ -48,8 +48,6 @@ package struct StepOptions: Sendable, Equatable {
   package var decay: DecayPolicy
   /// Gradients are scaled to at most this global norm; nil leaves them.
   package var maxGradNorm: Double?
-  /// Number formats; bf16 is for backends that compute in it.
-  package var precision = Precision.f32
   /// Adapters to train instead of the weights, which are frozen then; nil trains all weights.
   package var adapter: AdapterOptions?
   /// Whether the frozen matrices of the blocks are held in NF4 and dequantised whenever they are used; those whose
@@ -163,7 +161,7 @@ extension ModelConfig {
     emitter.sumSquares(of: [parameters.embedding], into: squares)
     emitter.update(options, squares: squares, norm: norm)
     return TrainingProgram(
-      program: options.precision.applied(to: emitter.program), shape: shape, parameters: parameters, weights: parameters.slots, inputs: inputs,
+      program: emitter.program, shape: shape, parameters: parameters, weights: parameters.slots, inputs: inputs,
       rotary: emitter.rotary, loss: loss, norm: norm, clip: emitter.clip, squares: squares)
   }
 
@@ -186,7 +184,7 @@ extension ModelConfig {
     emitter.phase = .loss
     emitter.crossEntropy(hidden: last.out, targets: views.targets, loss: loss, hiddenGradient: nil)
     return LossProgram(
-      program: options.precision.applied(to: emitter.program), parameters: emitter.parameters, weights: emitter.parameters.slots, inputs: inputs,
+      program: emitter.program, parameters: emitter.parameters, weights: emitter.parameters.slots, inputs: inputs,
       rotary: emitter.rotary, loss: loss)
   }
 }
