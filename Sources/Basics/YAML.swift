@@ -4,7 +4,7 @@
 /// anchors, aliases, custom tags and further documents are refused by name. Scalars are typed by `YAMLScalarType`;
 /// quoted and block scalars are always text.
 package enum YAML {
-  package static let maximumSize = 4 << 20
+  package static let maximumSize = 32 << 20
   package static let maximumScalar = 1 << 20
   package static let maximumDepth = 64
   /// Faults beyond this number are not collected.

@@ -24,6 +24,8 @@ package struct StoreError: FettleError {
   /// Whether another program held what was needed.
   package var isBusy: Bool { holdsLock || code.map { [SQLITE_BUSY, SQLITE_LOCKED].contains($0 & 0xFF) } ?? false }
   var holdsLock = false
+  /// Whether the database's file is not what SQLite wrote.
+  package var isDamage: Bool { code.map { [SQLITE_CORRUPT, SQLITE_NOTADB].contains($0 & 0xFF) } ?? false }
 
   init(content what: String, at place: FilePath?, value: String? = nil, remedy: String? = nil) {
     self.init(what, at: place, value: value, remedy: remedy)

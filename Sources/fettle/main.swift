@@ -10,8 +10,9 @@ exit(Program.run(Program.arguments).rawValue)
 /// The program: finds the command, runs it, words its errors.
 enum Program {
   static let commands: [Command] = [
-    .initialise, .run, .plan, .status, .why, .dag, .logs, .metrics, .rows, .show, .tokens, .score, .generate,
-    .evaluate, .export, .models, .schema, .doctor, .bench, .attempt,
+    .initialise, .run, .watch, .plan, .status, .runs, .why, .dag, .logs, .metrics, .rows, .show, .diff, .tokens, .score,
+    .generate, .evaluate, .export, .models, .gc, .fsck, .cache, .schema, .completions, .man, .doctor, .selftest, .bench,
+    .benchCache, .attempt, .names,
   ]
 
   /// What follows the program's name, as the system gave it: `CommandLine.arguments` mends what is not UTF-8.

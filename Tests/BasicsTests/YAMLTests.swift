@@ -67,7 +67,7 @@ struct YAMLTests {
   }
 
   @Test func `sizes are bounded`() {
-    let big = Array("a: ".utf8) + [UInt8](repeating: 0x61, count: 4 << 20)
+    let big = Array("a: ".utf8) + [UInt8](repeating: 0x61, count: 32 << 20)
     #expect(YAML.read(big).faults.first?.what.contains("larger") == true)
     let long = Array("a: \"".utf8) + [UInt8](repeating: 0x61, count: 1 << 20 + 1) + Array("\"\n".utf8)
     #expect(YAML.read(long).faults.first?.what.contains("larger") == true)

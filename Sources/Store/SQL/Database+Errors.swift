@@ -17,7 +17,7 @@ extension Database {
       case SQLITE_BUSY, SQLITE_LOCKED: "another program holds the database: wait for it, then run again"
       case SQLITE_READONLY: "make the file and its folder writable, or run from a copy of the project"
       case SQLITE_CORRUPT, SQLITE_NOTADB:
-        "the database is damaged: move it away and run again; the cache then fills anew"
+        "the database is damaged: 'fettle fsck' sets it aside and rebuilds what the stored results still tell"
       case SQLITE_FULL: "the disk is full: free some space and run again; nothing done so far is lost"
       case SQLITE_IOERR: "check the disk and the space left on it, then run again"
       case SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_AUTH: "check that the folder exists and its permissions"

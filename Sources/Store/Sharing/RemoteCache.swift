@@ -34,15 +34,16 @@ package struct RemoteCache {
 
   private var place: String { "\(host):\(path)" }
 
-  /// Sends what lies in the staging folder; what is there already stays.
-  package func send(_ staging: FilePath) throws(StoreError) {
+  /// Sends what lies in the staging folder; what is there already stays, unless it shall be replaced.
+  package func send(_ staging: FilePath, replaces: Bool = false) throws(StoreError) {
     switch tool {
     case .rsync:
-      try run("rsync", ["-rt", "--ignore-existing", "--mkpath", "--", "\(staging.display)/", "\(place)/"])
+      let keeping = replaces ? "--checksum" : "--ignore-existing"
+      try run("rsync", ["-rt", keeping, "--mkpath", "--", "\(staging.display)/", "\(place)/"])
     case .ssh:
       try pipe(
         ["tar", "-C", staging.display, "-cf", "-", "."],
-        ["ssh", "--", host, "mkdir -p \(quoted) && tar -C \(quoted) --skip-old-files -xf -"])
+        ["ssh", "--", host, "mkdir -p \(quoted) && tar -C \(quoted) \(replaces ? "" : "--skip-old-files") -xf -"])
     }
   }
 

@@ -37,10 +37,18 @@ package struct SharedCache {
   // MARK: - Push
 
   /// Copies results into the folder: all, or those of one run. `thorough` also reads what is there already.
-  package func push(run: Int? = nil, thorough: Bool = false) throws(StoreError) -> Outcome {
+  ///
+  /// Results with a fingerprint among `skipping` are there already.
+  package func push(
+    run: Int? = nil, thorough: Bool = false, skipping: Set<Digest> = []
+  ) throws(StoreError) -> Outcome {
     var outcome = Outcome()
     for id in try ledger.successes(of: run) {
       guard let receipt = try ledger.receipt(of: id) else { continue }
+      if skipping.contains(receipt.fingerprint.digest) {
+        outcome.known += 1
+        continue
+      }
       let place = folder.appending(ResultReceipt.place(receipt.fingerprint.digest))
       let isThere = (try? ResultReceipt.read(place, of: receipt.fingerprint.digest)) != nil
       do throws(StoreError) {
@@ -113,6 +121,21 @@ package struct SharedCache {
       }
     }
     return receipts.sorted { $0.finished < $1.finished }
+  }
+
+  /// The fingerprints whose receipts lie in a folder, unread.
+  package static func fingerprints(in folder: FilePath) -> Set<Digest> {
+    Set(((try? Rebuilding.receipts(below: folder)) ?? []).map(\.fingerprint))
+  }
+
+  /// The objects of these results that the project does not have.
+  package func missing(_ receipts: [ResultReceipt]) throws(StoreError) -> [Digest] {
+    var missing: [Digest] = []
+    var seen: Set<Digest> = []
+    for output in receipts.flatMap(\.outputs) where seen.insert(output.digest).inserted {
+      if try ledger.objects.check(output.digest) != .sound { missing.append(output.digest) }
+    }
+    return missing
   }
 
   /// Takes the results of `receipts` into the project's cache; the caller holds its lock.

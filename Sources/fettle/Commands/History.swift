@@ -82,41 +82,6 @@ extension Command {
       return .done
     })
 
-  static let metrics = Command(
-    name: "metrics", abstract: "Shows a training's rows: step, loss, rate, speed", positionals: ["[STAGE]"],
-    options: [ofRun, .value("every", "N", "only every N-th row")],
-    run: { invocation throws in
-      let terminal = Terminal(invocation)
-      let project = try Project(invocation)
-      let history = try RunHistory.existing(project)
-      let run = try history.run(invocation.value("run"))
-      guard let name = invocation.positionals.first else {
-        let table = try history.table(run)
-        terminal.wantsJSON ? terminal.print(table.json) : terminal.print(table.text)
-        return .done
-      }
-      let every = try invocation.whole("every", in: 1...Int.max) ?? 1
-      let path = try StageOutput.path(name, output: "metrics", project: project, run: String(run.id))
-      let rows = try Files.read(path, limit: 1 << 30).split(separator: 0x0A).map { try JSONParser.parse($0) }
-      let kept = rows.enumerated().filter { ($0.offset + 1) % every == 0 || $0.offset == rows.count - 1 }.map(\.element)
-      if terminal.wantsJSON {
-        for row in kept { terminal.print(row, pretty: false) }
-        return .done
-      }
-      var table = TextTable(["step", "epoch", "loss", "grad norm", "learning rate", "tokens/s"])
-      for row in kept {
-        func number(_ key: String, _ digits: Int) -> String {
-          row[key]?.double.map { Quantity.fixed($0, digits) } ?? "-"
-        }
-        table.add([
-          row["step"]?.text() ?? "-", number("epoch", 2), number("loss", 4), number("grad_norm", 3),
-          row["learning_rate"]?.double.map { String(format: "%.3g", $0) } ?? "-", number("tokens_per_second", 0),
-        ])
-      }
-      terminal.print(table.text)
-      return .done
-    })
-
   static let dag = Command(
     name: "dag", abstract: "Draws the stages of a pipeline and what flows between them", positionals: ["[FILE]"],
     options: [

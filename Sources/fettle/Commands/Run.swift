@@ -80,3 +80,6 @@ enum PipelineFile {
       remedy: "name one: fettle run FILE")
   }
 }
+extension Command {
+  static var commandLine: String { CommandLine.arguments.joined(separator: " ") }
+}
