@@ -108,6 +108,29 @@ typedef struct {
 } ck_adamw_numbers;
 /// One AdamW update of n elements.
 void ck_adamw(long n, float *weight, const float *gradient, float *m, float *v, const ck_adamw_numbers *numbers);
+/// The same with m and v as codes of the maps of 256 values, `DynamicMap.signed` and `.unsigned`, times the largest
+/// magnitude of each block of 256 elements. The weight moves by the moments before they become codes again.
+void ck_adamw_blocks(long n, float *weight, const float *gradient, uint8_t *mCodes, uint8_t *vCodes, float *mMaxima,
+                     float *vMaxima, const float *mMap, const float *vMap, const ck_adamw_numbers *numbers);
+
+/// The numbers of one update by gradient descent.
+typedef struct {
+  float clip;  ///< multiplies the gradient
+  float rate;
+  float decay;
+  float momentum;
+} ck_sgd_numbers;
+/// weight -= rate * b of n elements, b = [momentum * b +] clip * gradient + decay * weight; momentum may be NULL.
+void ck_sgd(long n, float *weight, const float *gradient, float *momentum, const ck_sgd_numbers *numbers);
+
+/// The sum of (factor x)^2 + epsilon in f64.
+double ck_sum_plus(long n, const float *x, float factor, double epsilon);
+/// sums += (factor x)^2 + epsilon, element by element.
+void ck_add_squares(long n, const float *x, float factor, double epsilon, double *sums);
+/// The sum of (x factors factor)^2 in f64.
+double ck_sum_scaled(long n, const float *x, const float *factors, float factor);
+/// weight = weight keep - gradient factors factor.
+void ck_step_scaled(long n, float *weight, const float *gradient, const float *factors, float factor, float keep);
 
 // Random numbers: Philox 4x32-10, so that element i's number is a pure function of the key and i.
 

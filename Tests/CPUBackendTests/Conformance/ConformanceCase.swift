@@ -1,38 +1,36 @@
 import Tensors
-import Testing
 
 /// One requirement that every `Backend` meets: an operation on given shapes against the oracle.
-struct ConformanceCase: Sendable, CustomTestStringConvertible {
-  let id: String
-  let check: @Sendable (any Backend) throws -> [Mismatch]
+package struct ConformanceCase: Sendable {
+  package let id: String
+  package let check: @Sendable (any Backend) throws -> [Mismatch]
 
-  init(_ id: String, _ check: @escaping @Sendable (any Backend) throws -> [Mismatch]) {
+  package init(_ id: String, _ check: @escaping @Sendable (any Backend) throws -> [Mismatch]) {
     self.id = id
     self.check = check
   }
 
-  var testDescription: String { id }
-
   /// Every case, for every backend.
-  static let all: [ConformanceCase] =
+  package static let all: [ConformanceCase] =
     elementCases + rowCases + productCases + attentionCases + cacheCases + lossCases + updateCases
+    + numberCases + optimizerCases
 
   /// Sizes around the widths of vectors and blocks.
-  static let sizes = [1, 3, 17, 257]
+  package static let sizes = [1, 3, 17, 257]
 }
 
 /// A difference from the oracle.
-struct Mismatch: CustomStringConvertible {
-  let what: String
-  let description: String
+package struct Mismatch: CustomStringConvertible {
+  package let what: String
+  package let description: String
 
-  init(_ what: String, _ text: String) {
+  package init(_ what: String, _ text: String) {
     self.what = what
     description = "\(what): \(text)"
   }
 
   /// Compares all elements; the tolerance is relative to the largest expected one.
-  static func compare(_ what: String, _ got: Grid, _ expected: Grid, tolerance: Double = 1e-5) -> [Mismatch] {
+  package static func compare(_ what: String, _ got: Grid, _ expected: Grid, tolerance: Double = 1e-5) -> [Mismatch] {
     let limit = tolerance * max(expected.largest, 1e-3)
     for (index, (a, b)) in zip(got.values, expected.values).enumerated() where !(abs(a - b) <= limit) {
       return [
@@ -43,7 +41,7 @@ struct Mismatch: CustomStringConvertible {
   }
 
   /// Compares a gradient with differences of the oracle at sampled elements.
-  static func compare(
+  package static func compare(
     _ what: String, _ got: Grid, _ slopes: [(index: Int, slope: Double)], plus start: Grid? = nil,
     tolerance: Double = 5e-5
   ) -> [Mismatch] {
@@ -58,21 +56,21 @@ struct Mismatch: CustomStringConvertible {
     return []
   }
 
-  static func compare(_ what: String, _ got: [Double], _ expected: [Double], tolerance: Double = 1e-6) -> [Mismatch] {
+  package static func compare(_ what: String, _ got: [Double], _ expected: [Double], tolerance: Double = 1e-6) -> [Mismatch] {
     for (index, (a, b)) in zip(got, expected).enumerated() where !(abs(a - b) <= tolerance * max(1, abs(b))) {
       return [Mismatch(what, "row \(index) is \(a), not \(b)")]
     }
     return got.count == expected.count ? [] : [Mismatch(what, "sizes differ")]
   }
 
-  static func equal<T: Equatable>(_ what: String, _ got: T, _ expected: T) -> [Mismatch] {
+  package static func equal<T: Equatable>(_ what: String, _ got: T, _ expected: T) -> [Mismatch] {
     got == expected ? [] : [Mismatch(what, "\(got), not \(expected)")]
   }
 }
 
 extension Outcome {
   /// Nothing outside the written views has changed.
-  func untouched(except written: TensorView...) -> [Mismatch] {
+  package func untouched(except written: TensorView...) -> [Mismatch] {
     let strays = strayWrites(except: written)
     return strays == 0 ? [] : [Mismatch("surroundings", "\(strays) elements outside the results were written")]
   }
