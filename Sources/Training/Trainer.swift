@@ -11,6 +11,7 @@ package final class Trainer {
   private let data: any TrainingData
   private let validation: (any TrainingData)?
   private let weights: any WeightSource
+  private let adapters: (any WeightSource)?
   private let checkpoints: CheckpointFolder?
   private let engine: TrainingEngine
   private var state = TrainingState()
@@ -24,12 +25,16 @@ package final class Trainer {
   ///
   /// `checkpoints` is a folder that belongs to this training alone; nil: nothing is saved. `identity` tells apart
   /// trainings that the folder might hold by mistake, beside the model's shape, the options and the data's sizes.
+  /// `adapters` are the adapters' first weights, where such are trained; seeded ones when nil.
   package init(
-    plan: TrainingPlan, weights: any WeightSource, data: any TrainingData, validation: (any TrainingData)? = nil,
-    backend: any Backend, checkpoints: FilePath? = nil, identity: String = ""
+    plan: TrainingPlan, weights: any WeightSource, adapters: (any WeightSource)? = nil, data: any TrainingData,
+    validation: (any TrainingData)? = nil, backend: any Backend, checkpoints: FilePath? = nil, identity: String = ""
   ) throws(TrainingError) {
     self.plan = plan
     self.weights = weights
+    self.adapters =
+      adapters
+      ?? plan.options.adapter.map { InitialAdapters(config: plan.config, options: $0, seed: plan.options.seed) }
     self.data = data
     self.validation = validation.flatMap { $0.count > 0 ? $0 : nil }
     self.checkpoints = checkpoints.map {
@@ -38,8 +43,8 @@ package final class Trainer {
     engine = try TrainingEngine(plan: plan, backend: backend)
   }
 
-  /// The weights as they stand, under their Hugging Face names: for writing the model.
-  package var trainedWeights: TrainedWeights { TrainedWeights(memory: engine.memory, slots: engine.weights) }
+  /// The trained weights as they stand, under their names: those of the model, or of its adapters.
+  package var trainedWeights: TrainedWeights { TrainedWeights(memory: engine.memory, slots: engine.trained) }
 
   /// Trains to the end, or until `progress` asks to stop, from the newest checkpoint if there is one.
   package func run(
@@ -59,6 +64,7 @@ package final class Trainer {
       }
       if options.saveSteps > 0, state.step % options.saveSteps == 0, !isLast { try save() }
     }
+    try engine.settle()
     let evalLoss = interrupted ? nil : try validationLoss()
     return report(interrupted: interrupted, resumedFrom: resumedFrom, evalLoss: evalLoss)
   }
@@ -66,6 +72,7 @@ package final class Trainer {
   /// The mean loss over all validation targets with the weights as they stand; nil without validation data.
   package func validationLoss() throws(TrainingError) -> Double? {
     guard let validation else { return nil }
+    try engine.settle()
     var batches = ValidationBatches(data: validation, tokens: plan.workload.validationTokens)
     var sum = 0.0
     var targets = 0
@@ -79,17 +86,25 @@ package final class Trainer {
 
   /// Sets weights and state: from a checkpoint, or from the beginning. Returns the step it goes on from.
   private func begin() throws(TrainingError) -> Int {
+    if adapters != nil {
+      try rethrowing { try engine.memory.loadWeights(from: weights, into: engine.weights) }
+      try rethrowing { try engine.memory.loadQuantised(from: weights, into: engine.quantised) }
+    }
     if let checkpoints, let found = try checkpoints.restore(into: engine, notice: { notices.append($0) }) {
       state = found
       return found.step
     }
-    try rethrowing { try engine.memory.loadWeights(from: weights, into: engine.weights) }
+    try rethrowing { try engine.memory.loadWeights(from: adapters ?? weights, into: engine.trained) }
     try rethrowing { for state in engine.stateTensors { try engine.memory.zero(state) } }
     state = TrainingState()
     return 0
   }
 
-  private func save() throws(TrainingError) { try checkpoints?.save(state, engine: engine) }
+  private func save() throws(TrainingError) {
+    guard let checkpoints else { return }
+    try engine.settle()
+    try checkpoints.save(state, engine: engine)
+  }
 
   /// One update; a metrics row where one is due.
   private func advance() throws(TrainingError) -> MetricRow? {
@@ -259,7 +274,9 @@ extension TrainingPlan {
     same.saveSteps = 0
     same.evalSteps = 0
     same.gradientCheckpointing = .auto
+    same.activationOffloading = .auto
     same.memoryBudget = nil
+    same.pageFolder = nil
     return Digest(of: "\(config)\n\(same)\n\(schedule)\n\(workload)\n\(extra)")
   }
 }

@@ -3,7 +3,7 @@ import Models
 
 /// How to train, under Hugging Face's names (`TrainingArguments`); defaults are its too unless a comment says otherwise.
 package struct TrainerOptions: Sendable, Equatable {
-  /// `gradient_checkpointing`: whether blocks are recomputed, or left to the memory plan.
+  /// Whether a technique is used, or left to the memory plan.
   package enum Checkpointing: String, Sendable, CaseIterable {
     case auto
     case on = "true"
@@ -32,9 +32,15 @@ package struct TrainerOptions: Sendable, Equatable {
   package var adamBeta1: Double = 0.9
   package var adamBeta2: Double = 0.999
   package var adamEpsilon: Double = 1e-8
+  /// `bf16`: the number formats of a step.
+  package var precision = Precision.f32
   /// `max_grad_norm`: 0 turns clipping off.
   package var maxGradNorm: Double = 1
-  /// Seeds the order of the examples.
+  /// `method` lora and qlora: the adapters that are trained instead of the weights; nil trains all weights.
+  package var adapter: AdapterOptions?
+  /// `method` qlora: the blocks' frozen matrices are held in NF4.
+  package var quantisesBase = false
+  /// Seeds the order of the examples, the adapters' first weights and their dropout.
   package var seed: UInt64 = 42
   /// Whether examples are shuffled in every epoch; rehearsals take them as they come.
   package var shuffles = true
@@ -46,6 +52,14 @@ package struct TrainerOptions: Sendable, Equatable {
   package var evalSteps = 0
   /// `gradient_checkpointing`.
   package var gradientCheckpointing: Checkpointing = .auto
+  /// `activation_offloading`: whether activations wait in the page tier, or left to the memory plan.
+  package var activationOffloading: Checkpointing = .auto
+  /// Whether the optimizer's states lie in the page tier whatever the budget: the paged ones of `optim`.
+  package var statesArePaged = false
+  /// `page_folder`: where the page file of a plan lies that needs one; nil: the system's folder for temporary files.
+  package var pageFolder: FilePath?
+  /// Passes to use as they are, instead of a search: for tests and benchmarks.
+  package var passes: TrainingPasses?
   /// `memory_budget` in bytes for the whole process; nil: none.
   package var memoryBudget: Int?
   /// Updates in a row that may be skipped for gradients that are not finite before training gives up.
@@ -55,9 +69,13 @@ package struct TrainerOptions: Sendable, Equatable {
 
   /// What the step program takes from the options.
   package var step: StepOptions {
-    StepOptions(
+    var step = StepOptions(
       beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay: weightDecay, decay: decay,
       maxGradNorm: maxGradNorm > 0 ? maxGradNorm : nil)
+    step.precision = precision
+    step.adapter = adapter
+    step.quantisesBase = quantisesBase
+    return step
   }
 
   /// Throws for values that no training can have.
@@ -85,6 +103,16 @@ package struct TrainerOptions: Sendable, Equatable {
     try require(loggingSteps >= 1, "logging_steps", loggingSteps, "use 1 or more")
     try require(saveSteps >= 0, "save_steps", saveSteps, "use 0 (only at a stop) or more")
     try require(evalSteps >= 0, "eval_steps", evalSteps, "use 0 (only at the end) or more")
+    if let adapter {
+      try require((1...1 << 16).contains(adapter.rank), "lora_r", adapter.rank, "use 1 or more")
+      try require(
+        adapter.alpha.isFinite && adapter.alpha > 0, "lora_alpha", adapter.alpha, "use a positive number such as 32")
+      try require((0..<1).contains(adapter.dropout), "lora_dropout", adapter.dropout, "use a number in [0, 1)")
+      try require(!adapter.modules.isEmpty, "lora_target_modules", "[]", "name a module, or all-linear")
+    }
+    if quantisesBase, adapter == nil {
+      throw TrainingError("a base in NF4 can not be trained itself", remedy: "train adapters: method: qlora")
+    }
     if scheduler == .constant, warmupRatio > 0 || warmupSteps > 0 {
       throw TrainingError(
         "lr_scheduler_type constant has no warm-up, yet warmup_ratio or warmup_steps is set",

@@ -20,6 +20,9 @@ final class TrainingEngine {
   private var steps: [[Int]: (program: TrainingProgram, loaded: any LoadedProgram)] = [:]
   /// Shapes in the order of their last use, the newest last.
   private var recent: [[Int]] = []
+  /// The update that waits for the next step, where updates are deferred.
+  private var pending: (rate: Double, step: Int)?
+  private var flushing: (any LoadedProgram)?
   private var losses: [Int: (program: LossProgram, loaded: any LoadedProgram)] = [:]
 
   /// A program that is always there, through which weights and states are read and written.
@@ -28,7 +31,8 @@ final class TrainingEngine {
   init(plan: TrainingPlan, backend: any Backend) throws(TrainingError) {
     self.plan = plan
     self.backend = backend
-    let arena = try rethrowing { try backend.makeArena(bytes: plan.arenaBytes) }
+    let pages = plan.pageBytes > 0 ? PageSpace(bytes: plan.pageBytes, folder: plan.pageFolder) : nil
+    let arena = try rethrowing { try backend.makeArena(bytes: plan.arenaBytes, pages: pages) }
     self.arena = arena
     let count = plan.workload.microBatchCounts.first ?? 1
     let shape = [Int](repeating: plan.workload.longestMicroBatch, count: count)
@@ -36,12 +40,17 @@ final class TrainingEngine {
     steps[shape] = home
     recent = [shape]
     home.program.rotary.write(into: home.loaded)
+    nothingIsPending()
   }
 
   var weights: [WeightSlot] { home.program.weights }
   var gradients: [WeightSlot] { home.program.gradients }
-  /// Tensors of all weights.
-  var weightTensors: [TensorID] { home.program.parameters.tensors.map(\.weight) }
+  /// The weights that are trained: all, or those of adapters.
+  var trained: [WeightSlot] { home.program.trained }
+  /// The frozen matrices in NF4.
+  var quantised: [QuantisedSlot] { home.program.parameters.quantised }
+  /// Tensors of all trained weights.
+  var weightTensors: [TensorID] { home.program.parameters.tensors.filter(\.isTrained).map(\.weight) }
   /// Tensors of all the optimizer's states.
   var stateTensors: [TensorID] { home.program.parameters.states }
   /// The program through which the slots above are read and written.
@@ -56,24 +65,53 @@ final class TrainingEngine {
     loaded.write(batches.flatMap(\.targets), to: program.inputs.targets)
     loaded.write(batches.flatMap(\.positions), to: program.inputs.positions)
     loaded.write(batches.flatMap(\.segments), to: program.inputs.segments)
-    try rethrowing {
-      try loaded.run(
-        StepScalars(learningRate: rate, step: updates + 1, inverseTargetCount: 1 / Double(targets)))
+    var scalars = StepScalars(
+      learningRate: rate, step: updates + 1, inverseTargetCount: 1 / Double(targets), seed: plan.options.seed)
+    if let pending {
+      scalars.deferredLearningRate = pending.rate
+      scalars.deferredStep = pending.step
     }
+    try rethrowing { try loaded.run(scalars) }
+    // A clip factor that is not a number keeps a deferred update from happening, as it does one that is not deferred.
+    if plan.passes.isDeferred { pending = (rate, updates + 1) }
     let loss = loaded.read(program.loss, as: Double.self, initial: 0)[0]
     let norm = loaded.read(program.norm, as: Double.self, initial: 0)[0]
     var nonFinite: String?
     if !norm.isFinite {
       let squares = loaded.read(program.squares, as: Double.self, initial: 0)
-      nonFinite = zip(program.weights, squares).first { !$1.isFinite }?.0.name ?? "the sum of all gradients"
+      nonFinite = zip(program.trained, squares).first { !$1.isFinite }?.0.name ?? "the sum of all gradients"
     }
     return Outcome(loss: loss, gradientNorm: norm, nonFinite: nonFinite)
   }
 
-  /// The sum of squares of each weight's gradient in the newest update of this shape, under the weight's name.
+  /// Makes the update that waits, if one does: then weights and states are those after the newest step.
+  func settle() throws(TrainingError) {
+    guard let pending else { return }
+    let loaded = try loadedFlush()
+    try rethrowing {
+      try loaded.run(
+        StepScalars(deferredLearningRate: pending.rate, deferredStep: pending.step, seed: plan.options.seed))
+    }
+    nothingIsPending()
+  }
+
+  private func nothingIsPending() {
+    pending = nil
+    home.loaded.write([Double.nan], to: home.program.clip)
+  }
+
+  private func loadedFlush() throws(TrainingError) -> any LoadedProgram {
+    if let flushing { return flushing }
+    let program = plan.flush
+    let loaded = try rethrowing { try backend.load(program, plan: MemoryPlan(program), in: arena) }
+    flushing = loaded
+    return loaded
+  }
+
+  /// The sum of squares of each trained weight's gradient in the newest update of this shape, under the weight's name.
   func squares(of batches: [MicroBatch]) throws(TrainingError) -> [(name: String, squares: Double)] {
     let (program, loaded) = try loadedStep(batches.map { $0.ids.count })
-    return zip(program.weights.map(\.name), loaded.read(program.squares, as: Double.self, initial: 0)).map { ($0, $1) }
+    return zip(program.trained.map(\.name), loaded.read(program.squares, as: Double.self, initial: 0)).map { ($0, $1) }
   }
 
   /// The sum of the targets' losses of one micro-batch; weights and states stay as they are.
@@ -107,7 +145,7 @@ final class TrainingEngine {
     if losses.count >= TrainingEngine.programLimit { losses.removeAll() }
     var made = plan.config.lossPass(
       tokens: tokens, positions: plan.workload.positions, options: plan.options.step)
-    made.program = ChunkedLossPass().apply(made.program)
+    made.program = plan.passes.apply(made)
     let memoryPlan = MemoryPlan(made.program)
     let loaded = try rethrowing { try backend.load(made.program, plan: memoryPlan, in: arena) }
     losses[tokens] = (made, loaded)
@@ -120,8 +158,11 @@ final class TrainingEngine {
   ) throws(TrainingError) -> (program: TrainingProgram, loaded: any LoadedProgram) {
     var made = plan.config.trainingStep(
       shape: TrainingShape(microBatchTokens: shape, positions: plan.workload.positions), options: plan.options.step)
-    made.program = plan.candidate.apply(made.program)
-    guard let bound = plan.bounds[shape.count], bound.plan.serves(made.program, planned: bound.program) else {
+    guard let bound = plan.bounds[shape.count] else {
+      throw TrainingError("the plan has no step of so many micro-batches", value: "\(shape.count)")
+    }
+    made.program = plan.passes.apply(made, bound: bound.step)
+    guard bound.plan.serves(made.program, planned: bound.program) else {
       throw TrainingError("the memory plan has no place for micro-batches of these lengths", value: "\(shape)")
     }
     let loaded = try rethrowing { try backend.load(made.program, plan: bound.plan, in: arena) }

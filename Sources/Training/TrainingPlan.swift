@@ -8,12 +8,17 @@ package struct TrainingPlan: Sendable {
   package let options: TrainerOptions
   package let schedule: StepSchedule
   package let workload: Workload
-  /// The passes over every step program.
+  /// The passes over every step program, with what they were estimated to need.
   package let candidate: PlanSearch.Candidate
+  /// The plan with the least memory among those that were found to be faster; nil when the budget left nothing faster.
+  package let faster: PlanSearch.Candidate?
   /// The step program of every number of micro-batches that occurs, each for the longest micro-batch.
   let bounds: [Int: BoundProgram]
-  /// Bytes of the one arena that all programs share.
+  /// The updates that wait between steps, alone.
+  let flush: Program
+  /// Bytes of the one arena that all programs share, and of the page tier below it.
   package let arenaBytes: Int
+  package let pageBytes: Int
   package let memory: MemoryTable
 
   /// The predicted peak of the whole process, in bytes.
@@ -25,21 +30,21 @@ package struct TrainingPlan: Sendable {
       totalSteps: schedule.totalSteps)
   }
 
+  package var passes: TrainingPasses { candidate.passes }
   /// What each block recomputes.
-  package var recompute: RecomputePass { candidate.recompute }
-  /// Estimated time of a step as a multiple of a step without recomputation.
-  package var slowdown: Double { candidate.slowdown }
+  package var recompute: RecomputePass { passes.recompute }
+  /// The folder of the page file.
+  package var pageFolder: FilePath { options.pageFolder ?? FilePath(".") }
+  /// Estimated time of a step as a multiple of a step without any technique.
+  package let slowdown: Double
+  /// Estimated tokens a second of a full update.
+  package var estimatedTokensPerSecond: Double {
+    let tokens = workload.longestMicroBatch * (workload.microBatchCounts.first ?? 1)
+    return candidate.estimate.seconds > 0 ? Double(tokens) / candidate.estimate.seconds : 0
+  }
 
   /// In words: "no recomputation", "30 of 30 blocks recomputed".
-  package var description: String {
-    let blocks = recompute.modes.count { $0 == .block }
-    let selective = recompute.modes.count { $0 == .selective }
-    if blocks == 0, selective == 0 { return "no recomputation" }
-    var parts: [String] = []
-    if blocks > 0 { parts.append("\(blocks) of \(recompute.modes.count) blocks recomputed") }
-    if selective > 0 { parts.append("norms and activations of \(selective) blocks recomputed") }
-    return parts.joined(separator: ", ")
-  }
+  package var description: String { passes.description }
 
   /// The fastest plan within `options.memoryBudget`.
   ///
@@ -47,28 +52,33 @@ package struct TrainingPlan: Sendable {
   /// smallest budget that would do.
   package init(
     config: ModelConfig, data: any TrainingData, validation: (any TrainingData)? = nil, options: TrainerOptions,
-    overhead: MemoryOverhead = MemoryOverhead()
+    overhead: MemoryOverhead = MemoryOverhead(), rates: MachineRates = .assumed
   ) throws(TrainingError) {
     try options.check()
     let schedule = StepSchedule(examples: data.count, options: options)
     let workload = try Workload(config: config, data: data, validation: validation, schedule: schedule)
     var overhead = overhead
     overhead.data += workload.dataBytes
-    let search = PlanSearch(config: config, options: options, workload: workload, overhead: overhead)
+    let search = PlanSearch(config: config, options: options, workload: workload, overhead: overhead, rates: rates)
     let choice = try search.fastest()
     self.config = config
     self.options = options
     self.schedule = schedule
     self.workload = workload
     candidate = choice.candidate
+    faster = choice.faster
+    slowdown = choice.slowdown
     bounds = choice.bounds
+    flush = choice.flush
+    pageBytes = choice.pageBytes
     arenaBytes = choice.arenaBytes
     memory = choice.memory
   }
 
   package var json: JSON {
     [
-      "recompute": JSON(description), "slowdown": JSON(slowdown), "steps": JSON(schedule.totalSteps),
+      "passes": JSON(description), "tokens_per_second": JSON(estimatedTokensPerSecond),
+      "slowdown": JSON(slowdown), "steps": JSON(schedule.totalSteps),
       "warmup_steps": JSON(schedule.warmupSteps), "tokens": JSON(workload.tokens),
       "longest_micro_batch": JSON(workload.longestMicroBatch), "predicted_peak": JSON(predictedPeak),
       "memory_budget": options.memoryBudget.map { JSON($0) } ?? .null, "memory": memory.json,
@@ -78,6 +88,8 @@ package struct TrainingPlan: Sendable {
 
 /// A program for the longest micro-batches and where its tensors lie; shorter ones use the same places.
 struct BoundProgram: Sendable {
+  /// The plain step.
+  let step: TrainingProgram
   let program: Program
   let plan: MemoryPlan
 }
