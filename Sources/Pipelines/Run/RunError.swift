@@ -26,6 +26,6 @@ package struct RunError: FettleError {
 func running<T>(_ body: () throws -> T) throws(RunError) -> T {
   do { return try body() } catch {
     if let known = error as? RunError { throw known }
-    throw RunError(Basics.problem(of: error))
+    throw RunError(Basics.problem(of: error), isBusy: (error as? StoreError)?.isBusy ?? false)
   }
 }

@@ -51,7 +51,7 @@ private struct ComparisonText {
       for change in changes {
         let name = change.name.hasPrefix("with.") ? String(change.name.dropFirst(5)) : change.name
         let bare = name.hasPrefix("input ") ? String(name.dropFirst(6)) : name
-        table.add([title, bare, change.shown.old, change.shown.new, ""])
+        table.add([title, bare, bareContent(change.shown.old), bareContent(change.shown.new), ""])
       }
     }
     for (title, figures) in [("data", pair.data), ("metric", pair.metrics)] {
@@ -66,16 +66,28 @@ private struct ComparisonText {
     return table.text
   }
 
+  /// The digest alone where a value is nothing else.
+  private func bareContent(_ text: String) -> String {
+    let (start, end) = ("{\"content\":\"", "\"}")
+    guard text.hasPrefix(start), text.hasSuffix(end) else { return text }
+    let inner = text.dropFirst(start.count).dropLast(end.count)
+    return inner.contains("\"") ? text : String(inner)
+  }
+
   private func short(_ digest: Digest?) -> String { digest.map { $0.hex.prefix(12) + "…" } ?? "-" }
 
   private func shown(_ figure: RunComparison.Figure, _ value: JSON?) -> String {
     guard let value, let number = value.double else { return "-" }
+    if figure.name.contains("memory"), abs(number) < 0x1p62 { return Quantity.describe(bytes: Int(number)) }
     return number == number.rounded() && abs(number) < 1e15 ? value.text() : decimals(number)
   }
 
   private func difference(_ figure: RunComparison.Figure) -> String {
     guard let difference = figure.difference, difference != 0 else { return "" }
     let sign = difference > 0 ? "+" : ""
+    if figure.name.contains("memory"), abs(difference) < 0x1p62 {
+      return sign + Quantity.describe(bytes: Int(difference))
+    }
     if figure.a?.int != nil, figure.b?.int != nil { return sign + "\(Int(difference))" }
     return sign + decimals(difference)
   }
