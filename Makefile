@@ -44,6 +44,7 @@ lint:
 
 bench: build
 	bench/run $(FETTLE)
+	bench/cache $(FETTLE)
 
 docs: build
 	$(FETTLE) schema > docs/pipeline.schema.json
@@ -55,6 +56,12 @@ datasets:
 install: build
 	install -d "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 $(FETTLE) "$(DESTDIR)$(PREFIX)/bin/fettle"
+	install -d "$(DESTDIR)$(PREFIX)/share/man/man1" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
+	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
+	$(FETTLE) man > "$(DESTDIR)$(PREFIX)/share/man/man1/fettle.1"
+	$(FETTLE) completions bash > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/fettle"
+	$(FETTLE) completions zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fettle"
+	$(FETTLE) completions fish > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fettle.fish"
 
 clean:
 	$(SWIFT) package clean
