@@ -474,3 +474,68 @@ says "duplicate key 'a'"
 says "merge keys are not supported"
 says "a tab in the indentation"
 C
+
+if unshare -rm true 2>/dev/null; then
+expect "a read-only project is still read, and a run says what to do" <<C
+$chain
+chain_pipeline
+cat >inside.sh <<'S'
+mkdir mounted && mount -t tmpfs -o size=20m none mounted && cd mounted
+cp ../fettle.yaml ../a.txt ../b.txt . && mkdir .fettle
+ends 0 fettle run
+mount -o remount,ro .
+code=0; "\$FETTLE" run >../stdout 2>../stderr || code=\$?
+[ "\$code" = 1 ]
+grep -q "Read-only file system" ../stderr
+grep -q "permissions" ../stderr
+"\$FETTLE" status >../stdout 2>../stderr && grep -q side ../stdout
+"\$FETTLE" run --plan >../stdout 2>../stderr
+[ "\$(grep -c cached ../stdout)" = 4 ]
+S
+unshare -rm bash -euo pipefail -c '. "\$ROOT/Tests/acceptance/prelude.sh"; . ./inside.sh'
+C
+
+expect "a full file system fails the run wherever it happens, and the run completes once there is space" <<C
+$chain
+chain_pipeline
+cat >inside.sh <<'S'
+mkdir mounted
+for size in 40 80 120 160 200 300 400 500 600 700 800 900 1000 1100 1200; do
+  mount -t tmpfs -o size=\${size}k none mounted && cd mounted
+  cp ../fettle.yaml ../a.txt ../b.txt . && mkdir .fettle
+  code=0
+  "\$FETTLE" run >../stdout 2>../stderr || code=\$?
+  if [ "\$code" != 0 ]; then
+    [ -s ../stderr ]
+    mount -o remount,size=20m .
+    ! "\$FETTLE" status --json 2>/dev/null | grep -q '"exit_code": 0'
+    "\$FETTLE" run >../stdout 2>../stderr || { cat ../stderr; exit 1; }
+  fi
+  mount -o remount,size=20m .
+  [ "\$(cat made/note.txt)" = 400000 ]
+  "\$FETTLE" fsck >../stdout 2>../stderr || { cat ../stdout; exit 1; }
+  cd .. && umount mounted
+done
+S
+unshare -rm bash -euo pipefail -c '. "\$ROOT/Tests/acceptance/prelude.sh"; . ./inside.sh'
+C
+else
+  echo "skipped: no mounts without privileges here: read-only and full file systems"
+  skipped=$((skipped + 2))
+fi
+
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+expect "a database that may not be written is told with what to do" <<C
+$chain
+chain_pipeline
+after "done done done done"
+chmod -R a+rwX . && chmod 444 .fettle/cache.db
+chmod a+rx . .. ../..
+code=0
+setpriv --reuid 65534 --clear-groups "\$FETTLE" run >stdout 2>stderr || code=\$?
+[ "\$code" = 1 ] || { cat stderr; echo "code \$code"; exit 1; }
+says "writable"
+chmod 644 .fettle/cache.db
+after "cached cached cached cached"
+C
+fi
