@@ -9,7 +9,7 @@ FETTLE := .build/release/fettle
 LIBRARIES := sqlite3:libsqlite3-dev openblas:libopenblas-dev libarchive:libarchive-dev yaml-0.1:libyaml-dev \
   libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev uchardet:libuchardet-dev libcrypto:libssl-dev
 
-.PHONY: deps build test demo lint bench install clean docs datasets
+.PHONY: deps build test demo lint bench bundle install clean docs datasets
 
 deps:
 	@command -v $(SWIFT) >/dev/null || { echo "swift is not installed: see https://www.swift.org/install" >&2; exit 1; }
@@ -45,6 +45,20 @@ lint:
 bench: build
 	bench/run $(FETTLE)
 	bench/cache $(FETTLE)
+
+# A folder that runs on a machine without Swift or our libraries: the program and, in lib beside it, all that it links
+# but the C library's own.
+BUNDLE ?= .build/bundle/fettle
+bundle: deps
+	$(BUILD) --product fettle --static-swift-stdlib --scratch-path .build/bundle/build \
+	  -Xlinker -rpath -Xlinker '$$ORIGIN/lib' -Xlinker --disable-new-dtags -Xlinker --strip-all
+	rm -rf "$(BUNDLE)" && mkdir -p "$(BUNDLE)/lib"
+	install -m 755 .build/bundle/build/release/fettle "$(BUNDLE)/fettle"
+	ldd .build/bundle/build/release/fettle | awk '$$3 ~ /^\// {print $$3}' | \
+	  grep -vE '/(libc|libm|libdl|librt|libpthread|libresolv|ld-linux[^/]*)\.so' | \
+	  while read -r library; do cp -L "$$library" "$(BUNDLE)/lib/"; done
+	cp LICENSE "$(BUNDLE)/"
+	@echo "made $(BUNDLE), $$(du -sh "$(BUNDLE)" | cut -f1)"
 
 docs: build
 	$(FETTLE) schema > docs/pipeline.schema.json

@@ -16,9 +16,9 @@ func room(_ name: String, _ dependencies: [String], settings: [SwiftSetting] = s
 
 /// Tests are not optimised, what they call is: so they compile in a fraction of the time. `optimised` is for those that
 /// compute much themselves.
-func tests(_ name: String, _ dependencies: [String], optimised: Bool = false) -> Target {
+func tests(_ name: String, _ dependencies: [String], optimised: Bool = false, exclude: [String] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: ([name] + dependencies).map { .byName(name: $0) },
+    name: "\(name)Tests", dependencies: ([name] + dependencies).map { .byName(name: $0) }, exclude: exclude,
     swiftSettings: swift + (optimised ? [] : [.unsafeFlags(["-Onone"])]))
 }
 
@@ -36,10 +36,15 @@ let package = Package(
     library("CCrypto", pkg: "libcrypto", apt: "libssl-dev"),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
     .target(name: "CPages"),
+    .target(name: "CCUDA", exclude: ["kernels"], cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
 
     room("Basics", ["CCrypto", "CYAML"]),
     room("Tensors", ["Basics"]),
     room("CPUBackend", ["Basics", "Tensors", "CKernels", "COpenBLAS", "CPages"], settings: numeric),
+    room("CUDABackend", ["Basics", "Tensors", "CCUDA"]),
+    .target(
+      name: "BackendConformance", dependencies: ["Basics", "Tensors"], path: "Tests/CPUBackendTests/Conformance",
+      swiftSettings: numeric),
     room("Models", ["Basics", "Tensors", "CArchive"], settings: numeric),
     room("Tokenization", ["Basics", "CPCRE2", "CUTF8Proc"], settings: numeric),
     room("Corpus", ["Basics", "CArchive", "CUTF8Proc", "CUchardet"], settings: numeric),
@@ -50,18 +55,20 @@ let package = Package(
     room(
       "Stages",
       [
-        "Basics", "Tensors", "CPUBackend", "Models", "Tokenization", "Corpus", "Training", "Evaluation", "Store",
-        "Pipelines",
+        "Basics", "Tensors", "CPUBackend", "CUDABackend", "Models", "Tokenization", "Corpus", "Training", "Evaluation",
+        "Store", "Pipelines",
       ]),
     .executableTarget(
       name: "fettle",
       dependencies: [
-        "Basics", "Tensors", "CPUBackend", "Models", "Tokenization", "Corpus", "Training", "Evaluation", "Store",
-        "Pipelines", "Stages",
+        "Basics", "Tensors", "BackendConformance", "CPUBackend", "CUDABackend", "Models", "Tokenization", "Corpus",
+        "Training", "Evaluation", "Store", "Pipelines", "Stages",
       ], swiftSettings: swift),
     tests("Basics", []),
     tests("Tensors", ["Basics"]),
-    tests("CPUBackend", ["Basics", "Tensors", "CKernels"], optimised: true),
+    tests(
+      "CPUBackend", ["BackendConformance", "Basics", "Tensors", "CKernels"], optimised: true, exclude: ["Conformance"]),
+    tests("CUDABackend", ["BackendConformance", "Basics", "CCUDA", "Tensors"]),
     tests("Models", ["Basics", "Tensors", "CPUBackend"]),
     tests("Tokenization", ["Basics", "Models"]),
     tests("Corpus", ["Basics"]),

@@ -48,6 +48,8 @@ package struct StepOptions: Sendable, Equatable {
   package var decay: DecayPolicy
   /// Gradients are scaled to at most this global norm; nil leaves them.
   package var maxGradNorm: Double?
+  /// Number formats; bf16 is for backends that compute in it.
+  package var precision = Precision.f32
   /// Adapters to train instead of the weights, which are frozen then; nil trains all weights.
   package var adapter: AdapterOptions?
   /// Whether the frozen matrices of the blocks are held in NF4 and dequantised whenever they are used; those whose
@@ -161,7 +163,7 @@ extension ModelConfig {
     emitter.sumSquares(of: [parameters.embedding], into: squares)
     emitter.update(options, squares: squares, norm: norm)
     return TrainingProgram(
-      program: emitter.program, shape: shape, parameters: parameters, weights: parameters.slots, inputs: inputs,
+      program: options.precision.applied(to: emitter.program), shape: shape, parameters: parameters, weights: parameters.slots, inputs: inputs,
       rotary: emitter.rotary, loss: loss, norm: norm, clip: emitter.clip, squares: squares)
   }
 
@@ -184,7 +186,7 @@ extension ModelConfig {
     emitter.phase = .loss
     emitter.crossEntropy(hidden: last.out, targets: views.targets, loss: loss, hiddenGradient: nil)
     return LossProgram(
-      program: emitter.program, parameters: emitter.parameters, weights: emitter.parameters.slots, inputs: inputs,
+      program: options.precision.applied(to: emitter.program), parameters: emitter.parameters, weights: emitter.parameters.slots, inputs: inputs,
       rotary: emitter.rotary, loss: loss)
   }
 }

@@ -52,8 +52,7 @@ extension LoadedProgram {
           return Result { () throws(ModelError) -> Void in
             unsafe try source.read(slot.name, rows: slot.shape.count == 2 ? rows : nil, into: piece)
             do throws(TensorError) {
-              unsafe try self.copyIn(
-                UnsafeRawBufferPointer(piece), to: slot.view.tensor, at: slot.byteOffset(row: rows.lowerBound))
+              unsafe try self.writeRows(rows, of: slot, from: piece)
             } catch {
               throw ModelError(error.problem)
             }
@@ -65,13 +64,41 @@ extension LoadedProgram {
     }
   }
 
-  /// Copies rows of a weight (or of its gradient or state) out; `destination` holds `rows.count` times the columns.
+  /// Copies rows of a weight in, rounded to nearest even where the tensor is bf16.
+  private func writeRows(
+    _ rows: Range<Int>, of slot: WeightSlot, from source: UnsafeMutableBufferPointer<Float>
+  ) throws(TensorError) {
+    let dtype = program[slot.view.tensor].dtype
+    let place = slot.byteOffset(row: rows.lowerBound, dtype)
+    guard dtype == .bf16 else {
+      return unsafe try copyIn(UnsafeRawBufferPointer(source), to: slot.view.tensor, at: place)
+    }
+    let halves = unsafe source.map { NumberFormat.bf16($0) }
+    let outcome: Result<Void, TensorError> = unsafe halves.withUnsafeBytes { bytes in
+      Result { () throws(TensorError) in unsafe try copyIn(bytes, to: slot.view.tensor, at: place) }
+    }
+    try outcome.get()
+  }
+
+  /// Copies rows of a weight (or of its gradient or state) out as f32; `destination` holds `rows.count` times the
+  /// columns.
   package func readRows(
     _ rows: Range<Int>, of slot: WeightSlot, into destination: UnsafeMutableBufferPointer<Float>
   ) throws(TensorError) {
     precondition(destination.count == rows.count * slot.view.columns && rows.upperBound <= slot.view.rows)
-    unsafe try copyOut(
-      slot.view.tensor, at: slot.byteOffset(row: rows.lowerBound), into: UnsafeMutableRawBufferPointer(destination))
+    let dtype = program[slot.view.tensor].dtype
+    let place = slot.byteOffset(row: rows.lowerBound, dtype)
+    guard dtype == .bf16 else {
+      return unsafe try copyOut(slot.view.tensor, at: place, into: UnsafeMutableRawBufferPointer(destination))
+    }
+    var halves = [UInt16](repeating: 0, count: destination.count)
+    let outcome: Result<Void, TensorError> = unsafe halves.withUnsafeMutableBytes { bytes in
+      Result { () throws(TensorError) in unsafe try copyOut(slot.view.tensor, at: place, into: bytes) }
+    }
+    try outcome.get()
+    for index in halves.indices {
+      unsafe destination[index] = Float(bitPattern: UInt32(halves[index]) << 16)
+    }
   }
 
   /// All values of a weight or its gradient.
@@ -86,9 +113,9 @@ extension LoadedProgram {
 }
 
 extension WeightSlot {
-  /// Byte offset of a row in the slot's tensor.
-  package func byteOffset(row: Int) -> Int {
-    (view.offset + row * view.stride) * MemoryLayout<Float>.stride
+  /// Byte offset of a row in the slot's tensor, of elements of `dtype`.
+  package func byteOffset(row: Int, _ dtype: DType = .f32) -> Int {
+    (view.offset + row * view.stride) * dtype.size
   }
 }
 

@@ -1,5 +1,4 @@
 import Basics
-import CPUBackend
 import Evaluation
 import Foundation
 import Models
@@ -40,11 +39,13 @@ package struct OpenedModel {
     return tokenizer
   }
 
-  /// The model in memory, on the CPU.
-  package func languageModel(threads: Int? = nil, batchSize: Int = 8) throws -> LanguageModel {
+  /// The model in a device's memory.
+  package func languageModel(
+    on device: Device = .auto, threads: Int? = nil, batchSize: Int = 8
+  ) throws -> LanguageModel {
     try LanguageModel(
-      config: files.config, weights: files.weights, tokenizer: try neededTokenizer(), backend: try Device.cpu(threads),
-      batchSize: batchSize)
+      config: files.config, weights: files.weights, tokenizer: try neededTokenizer(),
+      backend: try device.backend(threads: threads), batchSize: batchSize)
   }
 
   /// Messages as a prompt with the assistant's turn opened, by the model's own template or `template`, for a
@@ -152,16 +153,4 @@ package struct ChatPrompt {
     let rendered = try renderer.render(.array(messages), addGenerationPrompt: true)
     return PromptText(rendered.text, controlRanges: rendered.templateRanges)
   }
-}
-
-/// The machines that stages compute on.
-package enum Device {
-  /// The CPU with so many threads; nil: all cores this process may use.
-  package static func cpu(_ threads: Int?) throws -> CPUBackend {
-    if let threads { return CPUBackend(threads: threads) }
-    return CPUBackend()
-  }
-
-  /// The backend that a stage's `device` and `threads` ask for.
-  static func backend(_ with: JSON.Object) throws -> CPUBackend { try cpu(with["threads"]?.int) }
 }

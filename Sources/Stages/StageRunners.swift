@@ -37,7 +37,7 @@ package enum StageHooks {
         let tasks = references.filter { $0.place.first == .key("tasks") }.flatMap(\.paths)
         return try tasks.flatMap { try TaskFile.dataFiles(of: root.appending($0)) }
       },
-      device: { cell in ["finetune", "evaluate"].contains(cell.kind.name) ? "cpu" : nil })
+      device: { cell in ["finetune", "evaluate"].contains(cell.kind.name) ? Device(cell.with).kind : nil })
   }
 
   /// The model at the hub that a reference means, where its revision is a branch or tag and may move.

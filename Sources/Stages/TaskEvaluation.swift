@@ -12,6 +12,7 @@ package struct EvaluationSettings: Sendable {
   package var chatTemplate: String?
   package var tokenizer: String?
   package var limit: Int?
+  package var device = Device.auto
   package var threads: Int?
   /// Answers generated side by side.
   package var batchSize = 8
@@ -27,6 +28,7 @@ package struct EvaluationSettings: Sendable {
     chatTemplate = with["chat_template"]?.string
     tokenizer = with["tokenizer"]?.string
     limit = with["limit"]?.int
+    device = Device(with)
     threads = with["threads"]?.int
     batchSize = with["batch_size"]?.int ?? batchSize
     self.seed = with["seed"]?.int.map { UInt64($0) } ?? seed
@@ -63,7 +65,8 @@ package struct TaskEvaluation {
       let given = try settings.tokenizer.map { try OpenedModel.tokenizer($0, root: root, progress: progress) }
       let opened = try OpenedModel(reference, root: root, tokenizer: given, progress: progress)
       if items.isEmpty { items = try tasks.map { try self.items($0, for: opened) } }
-      let scorer = try opened.languageModel(threads: settings.threads, batchSize: settings.batchSize)
+      let scorer = try opened.languageModel(
+        on: settings.device, threads: settings.threads, batchSize: settings.batchSize)
       var own: [[ModelAnswer]] = []
       for items in items {
         let before = finished

@@ -2,7 +2,7 @@ import Basics
 import Models
 import Tensors
 
-/// Measures training itself: full fine-tuning of one model on given ids, one window of tokens an update.
+/// Measures training itself: full fine-tuning of one model on given ids, a batch of windows of tokens an update.
 package enum TrainingBenchmark {
   /// Runs `warmup` updates, then `steps` measured ones, over consecutive windows of `sequence` ids, from the start
   /// again where they end: the same windows as `torch_finetune.py`.
@@ -10,6 +10,7 @@ package enum TrainingBenchmark {
   /// Returns tokens per second (median, worst and best update), peak resident memory and the losses.
   package static func run(
     config: ModelConfig, weights: any WeightSource, ids: [Int32], sequence: Int, steps: Int, warmup: Int = 2,
+    batch: Int = 1, precision: Precision = .f32, maxGradNorm: Double = 0,
     recompute: TrainerOptions.Checkpointing = .off, backend: any Backend,
     progress: ProgressHandler = { _ in .goOn }
   ) throws(TrainingError) -> JSON {
@@ -18,7 +19,7 @@ package enum TrainingBenchmark {
         "the benchmark needs more ids than one sequence of at least two, and at least one step",
         value: "\(ids.count) ids, sequence \(sequence), \(steps) steps")
     }
-    let examples = (0..<warmup + steps).map { step in
+    let examples = (0..<(warmup + steps) * batch).map { step in
       let start = step * sequence % (ids.count - sequence)
       return TrainingExample(
         ids: Array(ids[start..<start + sequence]), isTarget: [Bool](repeating: true, count: sequence))
@@ -26,8 +27,10 @@ package enum TrainingBenchmark {
     var options = TrainerOptions()
     options.learningRate = 1e-4
     options.scheduler = .constant
-    options.maxGradNorm = 0
-    options.maxSteps = examples.count
+    options.maxGradNorm = maxGradNorm
+    options.precision = precision
+    options.maxSteps = warmup + steps
+    options.batchSize = batch
     options.shuffles = false
     options.gradientCheckpointing = recompute
     let data = ExampleList(examples)
@@ -36,7 +39,7 @@ package enum TrainingBenchmark {
     let report = try trainer.run(progress: progress)
     let rates = report.rows.dropFirst(warmup).map(\.tokensPerSecond).sorted()
     return [
-      "backend": JSON(backend.name), "sequence": JSON(sequence), "steps": JSON(steps),
+      "backend": JSON(backend.name), "sequence": JSON(sequence), "batch": JSON(batch), "steps": JSON(steps),
       "gradient_checkpointing": JSON(recompute == .on), "tokens_per_s": JSON(rates[rates.count / 2]),
       "tokens_per_s_worst": JSON(rates[0]), "tokens_per_s_best": JSON(rates[rates.count - 1]),
       "peak_rss_mib": JSON(report.measuredPeak >> 20), "predicted_peak_mib": JSON(plan.predictedPeak >> 20),

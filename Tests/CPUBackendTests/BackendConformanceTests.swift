@@ -1,6 +1,11 @@
+import BackendConformance
 import CPUBackend
 import Tensors
 import Testing
+
+extension ConformanceCase: @retroactive CustomTestStringConvertible {
+  public var testDescription: String { id }
+}
 
 @Suite struct `CPU backend conformance` {
   private static let one = CPUBackend(threads: 1)

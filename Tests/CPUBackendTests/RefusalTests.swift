@@ -1,4 +1,5 @@
 import Basics
+import BackendConformance
 import CPUBackend
 import Tensors
 import Testing

