@@ -55,13 +55,18 @@ struct DecoderEmitter {
     parameters.tensors[index].training.map { program.view($0.gradient) }
   }
 
-  /// A layer's matrix; one in NF4 is dequantised for this use.
-  private mutating func matrix(_ index: Int) -> TensorView {
+  /// A matrix in f32; one in bf16 or NF4 is widened for this use.
+  mutating func matrix(_ index: Int) -> TensorView {
+    let stored = weight(index)
     let parts = parameters.tensors[index].quantised
-    guard let columns = parts.first?.shape[1] else { return weight(index) }
-    let name = program[parameters.tensors[index].weight].name
-    let whole = tensor(
-      "\(name).\(phase.rawValue)", parts.reduce(0) { $0 + $1.shape[0] }, columns, role: .workspace)
+    let name = "\(program[stored.tensor].name).\(phase.rawValue)"
+    guard let columns = parts.first?.shape[1] else {
+      guard program[stored.tensor].dtype == .bf16 else { return stored }
+      let whole = tensor(name, stored.rows, stored.columns, role: .workspace)
+      emit(.cast(x: stored, out: whole))
+      return whole
+    }
+    let whole = tensor(name, parts.reduce(0) { $0 + $1.shape[0] }, columns, role: .workspace)
     var start = 0
     for part in parts {
       emit(.dequantise(part.matrix, out: whole.rows(start..<start + part.shape[0])))

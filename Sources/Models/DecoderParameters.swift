@@ -15,9 +15,17 @@ package struct ParameterTensor: Sendable {
   /// The matrices that the tensor holds in NF4; empty where it holds numbers.
   var quantised: [QuantisedSlot] = []
 
-  /// Gradient, of the weight's shape, and the optimizer's states.
+  /// Gradient, of the weight's shape, and how the optimizer changes the weight.
   package struct Training: Sendable {
     package let gradient: TensorID
+    package let updates: [Update]
+
+    package var states: [TensorID] { updates.flatMap(\.states) }
+  }
+
+  /// The change of a part of the weight, with its states.
+  package struct Update: Sendable {
+    package let part: TensorView
     package let rule: UpdateRule
     package let states: [TensorID]
   }
@@ -68,11 +76,14 @@ package struct DecoderParameters: Sendable {
   /// The block whose parameters are being added.
   private var current: Int?
   private let quantisesBase: Bool
+  /// What the base model's matrices are made of.
+  private let matrixFormat: DType
 
   /// Adds the parameters of `config` to `program`; with `training` also gradients and states.
   package init(_ config: ModelConfig, training: StepOptions?, to program: inout Program) {
     adapterOptions = training?.adapter
     quantisesBase = training?.quantisesBase ?? false
+    matrixFormat = training?.weightsAreHalf == true ? .bf16 : .f32
     embedding = add(["model.embed_tokens"], [config.vocabularySize], config.hiddenSize, to: &program)
     for layer in 0..<config.layerCount {
       current = layer
@@ -117,7 +128,9 @@ package struct DecoderParameters: Sendable {
       return add(quantised: names, rows, columns, to: &program)
     }
     let id = program.add(
-      TensorSpec(name: fusedName(names) + ".weight", rows: rows.reduce(0, +), columns: columns, role: .weight))
+      TensorSpec(
+        name: fusedName(names) + ".weight", dtype: matrixFormat, rows: rows.reduce(0, +), columns: columns,
+        role: .weight))
     var start = 0
     for (name, count) in zip(names, rows) {
       let view = TensorView(tensor: id, offset: start * columns, rows: count, columns: columns)
@@ -234,11 +247,17 @@ package struct DecoderParameters: Sendable {
       spec.role = .gradient
       return program.add(spec)
     }
+    let slotsOfTensor = Dictionary(grouping: trainedSlots) { $0.view.tensor }
     for (index, gradient) in zip(trained, gradients) {
-      let weight = program[tensors[index].weight]
-      let (rule, specs) = options.optimizer.states(of: weight)
-      let states = specs.map { program.add($0) }
-      tensors[index].training = .init(gradient: gradient, rule: rule, states: states)
+      let id = tensors[index].weight
+      let isFull = options.embeddingStatesAreFull && (index == embedding || index == head)
+      let updates = options.optimizer.updates(
+        of: program[id], id, slots: slotsOfTensor[id] ?? [], isFull: isFull)
+      tensors[index].training = .init(
+        gradient: gradient,
+        updates: updates.map { update in
+          .init(part: update.part, rule: update.rule, states: update.states.map { program.add($0) })
+        })
     }
     clip = program.add(TensorSpec(name: "clip", dtype: .f64, rows: 1, columns: 1, role: .state))
   }

@@ -50,6 +50,10 @@ package struct StepOptions: Sendable, Equatable {
   package var maxGradNorm: Double?
   /// Number formats; bf16 is for backends that compute in it.
   package var precision = Precision.f32
+  /// Whether the model's matrices are bf16, rounded by chance when they are updated, with no f32 copy.
+  package var weightsAreHalf = false
+  /// Whether the embedding and the head keep f32 states whatever the optimizer.
+  package var embeddingStatesAreFull = false
   /// Adapters to train instead of the weights, which are frozen then; nil trains all weights.
   package var adapter: AdapterOptions?
   /// Whether the frozen matrices of the blocks are held in NF4 and dequantised whenever they are used; those whose
@@ -231,10 +235,11 @@ extension DecoderEmitter {
   ) {
     let logits = tensor("logits", hidden.rows, config.vocabularySize, role: .workspace)
     let gathered = tensor("logits.hidden", hidden.rows, config.hiddenSize, role: .workspace)
+    let matrix = matrix(parameters.head)
     emit(
       .linearCrossEntropy(
         CrossEntropyOperands(
-          hidden: hidden, weight: weight(parameters.head), targets: targets, loss: program.view(loss),
+          hidden: hidden, weight: matrix, targets: targets, loss: program.view(loss),
           logits: logits, gathered: gathered, hiddenGradient: hiddenGradient,
           weightGradient: hiddenGradient == nil ? nil : gradient(parameters.head),
           chunk: min(config.lossRows, hidden.rows))))
@@ -303,18 +308,23 @@ extension DecoderEmitter {
       .clipFactor(
         squares: program.view(squares), norm: program.view(norm), clip: program.view(clip),
         maximum: options.maxGradNorm))
-    for (index, tensor) in parameters.tensors.enumerated() {
+    for (index, tensor) in self.parameters.tensors.enumerated() {
       guard let training = tensor.training else { continue }
       block = tensor.block
       let decays = tensor.isMatrix || options.decay == .all
-      emit(
-        .update(
-          UpdateOperands(
-            rule: training.rule, weight: program.view(tensor.weight), gradient: program.view(training.gradient),
-            states: training.states.map { program.view($0) }, clip: program.view(clip),
-            parameters: UpdateParameters(
-              beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon,
-              weightDecay: decays ? options.weightDecay : 0), stream: index)))
+      let parameters = UpdateParameters(
+        beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon,
+        weightDecay: decays ? options.weightDecay : 0)
+      for update in training.updates {
+        var gradient = update.part
+        gradient.tensor = training.gradient
+        emit(
+          .update(
+            UpdateOperands(
+              rule: update.rule, weight: update.part, gradient: gradient,
+              states: update.states.map { program.view($0) }, clip: program.view(clip), parameters: parameters,
+              stream: index, start: update.part.offset)))
+      }
     }
     block = nil
   }

@@ -29,10 +29,16 @@ package struct TrainerOptions: Sendable, Equatable {
   package var weightDecay: Double = 0
   /// `decay`: `matrices` (as Hugging Face's Trainer) leaves norms and biases alone, `all` decays everything.
   package var decay: DecayPolicy = .matrices
+  /// `optim`.
+  package var optimizer: Optimizer = .adamW
+  /// `f32_embedding_states`: the embedding and the head keep f32 states whatever the optimizer.
+  package var embeddingStatesAreFull = false
+  /// `bf16` on the processor: the matrices are bf16 with no f32 copy, rounded by chance when they are updated.
+  package var weightsAreHalf = false
   package var adamBeta1: Double = 0.9
   package var adamBeta2: Double = 0.999
   package var adamEpsilon: Double = 1e-8
-  /// `bf16`: the number formats of a step.
+  /// `bf16` on a card: the number formats of a step.
   package var precision = Precision.f32
   /// `max_grad_norm`: 0 turns clipping off.
   package var maxGradNorm: Double = 1
@@ -40,7 +46,7 @@ package struct TrainerOptions: Sendable, Equatable {
   package var adapter: AdapterOptions?
   /// `method` qlora: the blocks' frozen matrices are held in NF4.
   package var quantisesBase = false
-  /// Seeds the order of the examples, the adapters' first weights and their dropout.
+  /// Seeds the order of the examples, rounding by chance, the adapters' first weights and their dropout.
   package var seed: UInt64 = 42
   /// Whether examples are shuffled in every epoch; rehearsals take them as they come.
   package var shuffles = true
@@ -70,9 +76,12 @@ package struct TrainerOptions: Sendable, Equatable {
   /// What the step program takes from the options.
   package var step: StepOptions {
     var step = StepOptions(
-      beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay: weightDecay, decay: decay,
+      optimizer: optimizer, beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay: weightDecay,
+      decay: decay,
       maxGradNorm: maxGradNorm > 0 ? maxGradNorm : nil)
     step.precision = precision
+    step.weightsAreHalf = weightsAreHalf
+    step.embeddingStatesAreFull = embeddingStatesAreFull
     step.adapter = adapter
     step.quantisesBase = quantisesBase
     return step
@@ -112,6 +121,14 @@ package struct TrainerOptions: Sendable, Equatable {
     }
     if quantisesBase, adapter == nil {
       throw TrainingError("a base in NF4 can not be trained itself", remedy: "train adapters: method: qlora")
+    }
+    if embeddingStatesAreFull, !optimizer.hasSmallStates {
+      throw TrainingError(
+        "f32_embedding_states has no effect with optim: \(optimizer.rawValue)", remedy: "leave it out")
+    }
+    if warmupRatio > 0, warmupSteps > 0 {
+      throw TrainingError(
+        "warmup_ratio has no effect with warmup_steps", value: "\(warmupRatio)", remedy: "leave one of them out")
     }
     if scheduler == .constant, warmupRatio > 0 || warmupSteps > 0 {
       throw TrainingError(
