@@ -22,6 +22,8 @@ package struct ModelFiles: Sendable {
   package let contentFiles: [FilePath]
   /// What a person should know about the model, such as a correction to its configuration.
   package let notes: [String]
+  /// The adapter that `weights` has merged; nil for a model of its own.
+  package private(set) var adapter: AppliedAdapter?
 
   /// Opens a Hugging Face folder or a GGUF file. Reads configuration and tables, no weights.
   package static func open(_ path: FilePath) throws(ModelError) -> ModelFiles {

@@ -20,7 +20,8 @@ extension ModelReference {
     }
   }
 
-  /// Resolves and opens the model. `vocabularySize` and `seed` are for presets.
+  /// Resolves and opens the model; a folder with an adapter opens as its base model with the adapter merged.
+  /// `vocabularySize` and `seed` are for presets.
   package func open(
     cache: FilePath, root: FilePath = ".", vocabularySize: Int? = nil, seed: UInt64 = 0,
     progress: ProgressHandler? = nil
@@ -29,6 +30,19 @@ extension ModelReference {
     guard let path = try resolve(cache: cache, root: root, progress: progress) else {
       throw ModelError("the reference has no files")
     }
-    return try .open(path)
+    guard AdapterFiles.isAdapter(path) else { return try .open(path) }
+    let adapter = try AdapterFiles(path)
+    let base = try ModelReference.base(of: adapter, root: root)
+    if case .path(let folder) = base, AdapterFiles.isAdapter(root.appending(folder)) {
+      throw ModelError(
+        "the adapter's base model is itself an adapter", at: path.display, value: adapter.base,
+        remedy: "export the base with its adapter merged, and name that")
+    }
+    return try .adapted(
+      adapter,
+      base: try base.open(
+        cache: cache, root: root, vocabularySize: adapter.record?.vocabularySize ?? vocabularySize,
+        seed: adapter.record?.seed ?? seed, progress: progress
+      ))
   }
 }

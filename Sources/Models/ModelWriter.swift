@@ -86,7 +86,7 @@ package struct ModelWriter: Sendable {
     }
   }
 
-  private func writeJSON(_ json: JSON, to path: FilePath) throws(FileError) {
+  func writeJSON(_ json: JSON, to path: FilePath) throws(FileError) {
     try Files.writeAtomically(json.encoded(pretty: true) + [0x0A], to: path)
   }
 
@@ -130,7 +130,8 @@ package struct ModelWriter: Sendable {
     return shards
   }
 
-  private func writeShard(
+  /// Writes one safetensors file; `done` and `total` are bytes, for `progress`.
+  func writeShard(
     _ parameters: [ModelConfig.Parameter], to path: FilePath, done: inout Int, total: Int, progress: ProgressHandler?,
     fill: Fill
   ) throws {

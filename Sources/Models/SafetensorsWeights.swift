@@ -89,7 +89,7 @@ package final class SafetensorsWeights: WeightSource {
     ["embed_tokens.", "layers.", "norm."].contains { name.hasPrefix($0) } ? "model." + name : name
   }
 
-  private static func format(_ tensor: SafetensorsFile.Tensor, path: FilePath) throws(ModelError) -> NumberFormat {
+  static func format(_ tensor: SafetensorsFile.Tensor, path: FilePath) throws(ModelError) -> NumberFormat {
     switch tensor.dtype {
     case "F32": return .f32
     case "F16": return .f16
