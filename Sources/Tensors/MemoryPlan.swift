@@ -76,6 +76,27 @@ package struct MemoryPlan: Sendable {
     return lifetimes
   }
 
+  /// What the arena of a program needs at least: its persistent tensors, and the most of the others at one time. Found
+  /// without placing anything; gaps between tensors come on top.
+  package static func leastArenaBytes(_ program: Program) -> Int {
+    var persistent = 0
+    var change = [Int](repeating: 0, count: program.instructions.count + 1)
+    for (spec, life) in zip(program.tensors, lifetimes(program)) where spec.tier == .memory {
+      if spec.role.isPersistent {
+        persistent += room(for: spec)
+      } else if let life {
+        change[life.lowerBound] += room(for: spec)
+        change[life.upperBound + 1] -= room(for: spec)
+      }
+    }
+    var alive = 0
+    return persistent
+      + change.reduce(0) { peak, delta in
+        alive += delta
+        return max(peak, alive)
+      }
+  }
+
   private struct Placed {
     let index: Int
     let life: ClosedRange<Int>

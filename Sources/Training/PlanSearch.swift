@@ -41,23 +41,56 @@ package struct PlanSearch: Sendable {
   func fastest() throws(TrainingError) -> Choice {
     if let passes = options.passes { return choice(passes) }
     let plain = plainest
-    let first = tried(plain)
     guard let budget = options.memoryBudget else { return choice(plain) }
-    if first.bytes <= budget { return choice(plain) }
-    var all = [first]
-    var best: Candidate?
-    for family in families(budget) {
-      if let found = leastRecomputed(family, budget, tried: &all),
-        found.estimate.seconds < best?.estimate.seconds ?? .infinity
-      {
-        best = found
-      }
+    var all: [Candidate] = []
+    var best = tried(plain, budget, &all)
+    if best.bytes > budget {
+      for family in families { best = better(best, family, budget, &all) }
     }
-    guard let best else { throw tooSmall(budget, smallest: all.map(\.bytes).min() ?? 0) }
+    guard best.bytes <= budget else { throw tooSmall(budget, smallest: all.map(\.bytes).min() ?? 0) }
     var result = choice(best.passes)
+    // Only largest steps were tried; other counts of micro-batches are smaller, but are placed on their own.
+    guard result.memory.total <= budget else { throw tooSmall(budget, smallest: result.memory.total) }
     result.faster = all.filter { $0.bytes > budget && $0.estimate.seconds < best.estimate.seconds * 0.98 }
       .min { $0.bytes < $1.bytes }
     return result
+  }
+
+  /// The fastest plan of a family with as little recomputation as fits, if it is better than `best`.
+  ///
+  /// Recomputation costs time: without any the family's fastest plan shows what there is to gain.
+  private func better(
+    _ best: Candidate, _ family: TrainingPasses, _ budget: Int, _ all: inout [Candidate]
+  ) -> Candidate {
+    func isBetter(_ candidate: Candidate, than other: Candidate) -> Bool {
+      guard other.bytes <= budget else { return candidate.bytes <= budget }
+      return candidate.bytes <= budget && candidate.estimate.seconds < other.estimate.seconds
+    }
+    let steps = recomputations
+    func at(_ step: Int) -> Candidate {
+      var passes = family
+      passes.recompute = steps[step]
+      return tried(passes, budget, &all)
+    }
+    let least = at(0)
+    if isBetter(least, than: best) { return least }
+    if best.bytes <= budget, least.estimate.seconds >= best.estimate.seconds { return best }
+    if least.bytes <= budget || steps.count == 1 { return best }
+    var found = at(steps.count - 1)
+    guard found.bytes <= budget else { return best }
+    var low = 1
+    var high = steps.count - 1
+    while low < high {
+      let middle = (low + high) / 2
+      let candidate = at(middle)
+      if candidate.bytes <= budget {
+        found = candidate
+        high = middle
+      } else {
+        low = middle + 1
+      }
+    }
+    return isBetter(found, than: best) ? found : best
   }
 
   /// The plan that the options ask for by themselves: nothing is done for memory that they leave open.
@@ -72,15 +105,14 @@ package struct PlanSearch: Sendable {
     return passes
   }
 
-  /// Families of plans, less recomputation aside, that the options allow and that could fit.
-  private func families(_ budget: Int) -> [TrainingPasses] {
-    let orders: [AccumulationOrder] =
-      (workload.microBatchCounts.first ?? 1) > 1 ? [.batchByBatch, .layerByLayer] : [.batchByBatch]
+  /// Families of plans that the options allow, recomputation aside; what does least comes first.
+  private var families: [TrainingPasses] {
+    let orders: [AccumulationOrder] = isAccumulating ? [.batchByBatch, .layerByLayer] : [.batchByBatch]
     let all = blocks + 1
     // States, gradients, weights.
     let levels: [(Int, Int, Int)] = [
-      (0, 0, 0), (blocks / 2, 0, 0), (blocks, 0, 0), (all, 0, 0), (all, blocks, 0), (all, blocks, blocks),
-      (all, all, blocks), (all, all, all),
+      (0, 0, 0), (blocks / 2, 0, 0), (blocks, 0, 0), (all, 0, 0), (all, blocks / 2, 0), (all, blocks, 0),
+      (all, blocks, blocks / 2), (all, blocks, blocks), (all, all, blocks), (all, all, all),
     ]
     let offloads: [Int] =
       switch options.activationOffloading {
@@ -89,12 +121,12 @@ package struct PlanSearch: Sendable {
       case .auto: [0, blocks]
       }
     var result: [TrainingPasses] = []
-    for order in orders {
-      for (states, gradients, weights) in levels where !options.statesArePaged || states == all {
+    for (states, gradients, weights) in levels where !options.statesArePaged || states == all {
+      for order in orders {
         // Gradients that come and go for every micro-batch cost more than anything they save.
-        if gradients > 0, order == .batchByBatch, (workload.microBatchCounts.first ?? 1) > 1 { continue }
+        if gradients > 0, order == .batchByBatch, isAccumulating { continue }
         for offloaded in offloads {
-          for lookahead in PlanSearch.lookaheads {
+          for lookahead in lookaheads {
             var passes = plainest
             passes.order = order
             passes.pagedStates = states
@@ -103,7 +135,7 @@ package struct PlanSearch: Sendable {
             passes.offloadedBlocks = offloaded
             passes.isDeferred = states > 0
             passes.lookahead = lookahead
-            if !passes.usesPages, lookahead != PlanSearch.lookaheads[0] { continue }
+            if !passes.usesPages, lookahead != lookaheads[0] { continue }
             result.append(passes)
           }
         }
@@ -112,37 +144,13 @@ package struct PlanSearch: Sendable {
     return result
   }
 
-  /// Bytes on their way: enough for a block of a small model, or of a large one.
-  private static let lookaheads = [16 << 20, 64 << 20, 256 << 20]
+  private var isAccumulating: Bool { (workload.microBatchCounts.first ?? 1) > 1 }
 
-  /// The plan of a family with the least recomputation that fits; nil when none does.
-  private func leastRecomputed(
-    _ family: TrainingPasses, _ budget: Int, tried all: inout [Candidate]
-  ) -> Candidate? {
-    let steps = recomputations
-    var low = 0
-    var high = steps.count - 1
-    func at(_ step: Int) -> Candidate {
-      var passes = family
-      passes.recompute = steps[step]
-      let candidate = tried(passes)
-      all.append(candidate)
-      return candidate
-    }
-    let most = at(high)
-    guard most.bytes <= budget else { return nil }
-    var best = most
-    while low < high {
-      let middle = (low + high) / 2
-      let candidate = at(middle)
-      if candidate.bytes <= budget {
-        best = candidate
-        high = middle
-      } else {
-        low = middle + 1
-      }
-    }
-    return best
+  /// Bytes on their way: two of a block's largest tensors, or little.
+  private var lookaheads: [Int] {
+    let block = config.hiddenSize * config.intermediateSize * 2 * MemoryLayout<Float>.stride
+    let activations = workload.longestMicroBatch * config.intermediateSize * 2 * MemoryLayout<Float>.stride
+    return [max(2 * max(block, activations), 16 << 20), 4 << 20]
   }
 
   /// What may be recomputed, from the least to the most.
@@ -158,12 +166,34 @@ package struct PlanSearch: Sendable {
   }
 
   /// A plan's needs, from its largest step alone.
-  private func tried(_ passes: TrainingPasses) -> Candidate {
-    let count = workload.microBatchCounts.first ?? 1
-    let bound = bound(passes, count)
-    let arena = max(bound.plan.arenaBytes, lossBytes(passes))
-    let table = MemoryTable(bound.program, plan: bound.plan, arenaBytes: arena, overhead: overhead)
-    return Candidate(passes: passes, bytes: table.total, estimate: cost.estimate(bound.program))
+  private func tried(_ passes: TrainingPasses, _ budget: Int, _ all: inout [Candidate]) -> Candidate {
+    if let known = all.first(where: { $0.passes == passes }) { return known }
+    let step = step(workload.microBatchCounts.first ?? 1)
+    let program = passes.apply(step, bound: step)
+    let estimate = cost.estimate(program)
+    let beside = beside(step.program, program)
+    // Placing costs time: what cannot fit is not placed.
+    let least = MemoryPlan.leastArenaBytes(program) + beside.total
+    let bytes =
+      least > budget
+      ? least + least / 64 : max(MemoryPlan(program).arenaBytes, lossBytes(passes)) + beside.total
+    let candidate = Candidate(passes: passes, bytes: bytes, estimate: estimate)
+    all.append(candidate)
+    return candidate
+  }
+
+  /// What the process holds beside the arena, the programs of a plan included.
+  private func beside(_ plain: Program, _ program: Program) -> MemoryOverhead {
+    var result = overhead
+    let one = MemoryOverhead.program(program)
+    // The plan keeps the plain step and the planned one, the engine the one it runs and those of other shapes.
+    result.data += MemoryOverhead.program(plain) + one * (2 + TrainingEngine.programLimit(one, for: workload))
+    return result
+  }
+
+  private func step(_ count: Int) -> TrainingProgram {
+    let shape = TrainingShape(tokens: workload.longestMicroBatch, microBatches: count, positions: workload.positions)
+    return config.trainingStep(shape: shape, options: options.step)
   }
 
   private var cost: StepCost {
@@ -173,8 +203,7 @@ package struct PlanSearch: Sendable {
   }
 
   private func bound(_ passes: TrainingPasses, _ count: Int) -> BoundProgram {
-    let shape = TrainingShape(tokens: workload.longestMicroBatch, microBatches: count, positions: workload.positions)
-    let step = config.trainingStep(shape: shape, options: options.step)
+    let step = step(count)
     let program = passes.apply(step, bound: step)
     return BoundProgram(step: step, program: program, plan: MemoryPlan(program))
   }
@@ -197,7 +226,8 @@ package struct PlanSearch: Sendable {
       bounds.values.map(\.plan.arenaBytes).max() ?? 0, lossBytes(passes), passes.isDeferred ? flushPlan.arenaBytes : 0)
     let pageBytes = max(bounds.values.map(\.plan.pageBytes).max() ?? 0, flushPlan.pageBytes)
     let table = largest.map {
-      MemoryTable($0.program, plan: $0.plan, arenaBytes: arenaBytes, overhead: overhead)
+      MemoryTable(
+        $0.program, plan: $0.plan, arenaBytes: arenaBytes, overhead: beside($0.step.program, $0.program))
     }
     let estimate = largest.map { cost.estimate($0.program) }
     let memory = table ?? MemoryTable(rows: [])

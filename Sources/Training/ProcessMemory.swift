@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 
 /// Resident memory of this process, as the kernel counts it.
 package enum ProcessMemory {
@@ -6,6 +7,14 @@ package enum ProcessMemory {
   package static var current: Int { value(of: "VmRSS:") }
   /// The most bytes that were ever resident.
   package static var peak: Int { value(of: "VmHWM:") }
+
+  /// Gives freed memory back to the system, which the allocator else keeps for later.
+  package static func returnFree() {
+    // glibc's malloc_trim, found at run time because other C libraries lack it.
+    guard let symbol = unsafe dlsym(nil, "malloc_trim") else { return }
+    let trim = unsafe unsafeBitCast(symbol, to: (@convention(c) (Int) -> Int32).self)
+    _ = trim(0)
+  }
 
   /// A line of /proc/self/status, in bytes.
   private static func value(of key: String) -> Int {

@@ -125,8 +125,18 @@ final class TrainingEngine {
     return loaded.read(program.loss, as: Double.self, initial: 0)[0]
   }
 
-  /// Loaded programs kept at a time.
-  private static let programLimit = 24
+  /// Loaded programs kept at a time beside the longest one: as many as there may be shapes, as long as they are small.
+  static func programLimit(_ bytes: Int, for workload: Workload) -> Int {
+    workload.hasOneShape ? 0 : max(1, min(23, (24 << 20) / max(bytes, 1)))
+  }
+
+  private var programLimit: Int {
+    let bytes = plan.bounds[plan.workload.microBatchCounts.first ?? 1].map { MemoryOverhead.program($0.program) } ?? 0
+    return 1 + TrainingEngine.programLimit(bytes, for: plan.workload)
+  }
+
+  /// Programs of validation passes kept at a time; they are small.
+  private static let lossLimit = 8
 
   private func loadedStep(_ shape: [Int]) throws(TrainingError) -> (
     program: TrainingProgram, loaded: any LoadedProgram
@@ -134,7 +144,7 @@ final class TrainingEngine {
     recent.removeAll { $0 == shape }
     recent.append(shape)
     if let known = steps[shape] { return known }
-    if recent.count > TrainingEngine.programLimit { steps[recent.removeFirst()] = nil }
+    if recent.count > programLimit { steps[recent.removeFirst()] = nil }
     let made = try TrainingEngine.load(shape, plan, backend, arena)
     steps[shape] = made
     return made
@@ -142,7 +152,7 @@ final class TrainingEngine {
 
   private func loadedLoss(_ tokens: Int) throws(TrainingError) -> (program: LossProgram, loaded: any LoadedProgram) {
     if let known = losses[tokens] { return known }
-    if losses.count >= TrainingEngine.programLimit { losses.removeAll() }
+    if losses.count >= TrainingEngine.lossLimit { losses.removeAll() }
     var made = plan.config.lossPass(
       tokens: tokens, positions: plan.workload.positions, options: plan.options.step)
     made.program = plan.passes.apply(made)

@@ -59,6 +59,7 @@ package struct TrainingPlan: Sendable {
     let workload = try Workload(config: config, data: data, validation: validation, schedule: schedule)
     var overhead = overhead
     overhead.data += workload.dataBytes
+    if options.quantisesBase { overhead.checkpoint += MemoryOverhead.quantising(config) }
     let search = PlanSearch(config: config, options: options, workload: workload, overhead: overhead, rates: rates)
     let choice = try search.fastest()
     self.config = config
@@ -73,6 +74,7 @@ package struct TrainingPlan: Sendable {
     pageBytes = choice.pageBytes
     arenaBytes = choice.arenaBytes
     memory = choice.memory
+    ProcessMemory.returnFree()
   }
 
   package var json: JSON {
@@ -113,6 +115,8 @@ package struct Workload: Sendable, Equatable {
   package private(set) var positions = 1
   /// Bytes that the examples take when all are in memory: an id, its mask and its share of the segments for each token.
   package private(set) var dataBytes = 0
+  /// Whether all micro-batches are of one length, padding included.
+  package private(set) var hasOneShape = true
   /// How many micro-batches an update can have, the largest first.
   package private(set) var microBatchCounts: [Int] = []
 
@@ -169,6 +173,7 @@ package struct Workload: Sendable, Equatable {
       for batch in schedule.microBatches(update: place.update, order: order) {
         let count = batch.reduce(0) { $0 + sizes[$1].tokens }
         let padded = MicroBatch.bucket(count)
+        if microBatches > 0, padded != longestMicroBatch { hasOneShape = false }
         tokens += count
         paddedTokens += padded
         targets += batch.reduce(0) { $0 + sizes[$1].targets }
