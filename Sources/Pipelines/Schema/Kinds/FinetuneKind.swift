@@ -73,8 +73,11 @@ enum FinetuneKeys {
   static let memory = [
     Key("gradient_checkpointing", .auto(.bool), default: "auto", identity: false, "Compute activations again"),
     Key(
-      "activation_offloading", .auto(.off(Key.notYet)), default: "auto", identity: false,
+      "activation_offloading", .auto(.bool), default: "auto", identity: false,
       "Keep activations below the memory they are used in"),
+    Key(
+      "page_folder", .string, identity: false,
+      "Folder on a disk for what a plan keeps below main memory; the project's own when absent"),
     .memoryBudget, .device, .threads,
   ]
 
