@@ -21,9 +21,10 @@ package struct PlannedTraining {
   /// - Parameters:
   ///   - with: the stage's keys with their defaults.
   ///   - tokens, validation: folders that the tokenize stage wrote.
+  ///   - pages: the folder for a page file where the stage names none; the project's root when absent.
   package init(
     with: JSON.Object, seed: UInt64, root: FilePath, tokens: FilePath, validation: FilePath?,
-    progress: ProgressHandler? = nil
+    pages: FilePath? = nil, progress: ProgressHandler? = nil
   ) throws {
     let data = try ShardData(folder: tokens)
     let seed = with["seed"]?.int.map { UInt64($0) } ?? seed
@@ -54,10 +55,17 @@ package struct PlannedTraining {
           + "its answer: \(Basics.problem(of: error))"
       ]
     }
-    options = try TrainerOptions(with: with, seed: seed)
+    var options = try TrainerOptions(with: with, seed: seed)
+    options.pageFolder = with["page_folder"]?.string.map { root.appending($0) } ?? pages ?? root
+    self.options = options
+    let overhead = MemoryOverhead.ofThisProcess()
+    // What a machine can do matters only where there is something to choose.
+    let rates =
+      try options.memoryBudget == nil
+      ? .assumed : MachineRates.measure(Device.backend(with), pageFolder: options.pageFolder)
     plan = try TrainingPlan(
-      config: model.files.config, data: data, validation: self.validation, options: options,
-      overhead: .ofThisProcess())
+      config: model.files.config, data: data, validation: self.validation, options: options, overhead: overhead,
+      rates: rates)
   }
 
   /// The trained model's configuration: the end of a turn is an end of text for generation.
@@ -124,6 +132,11 @@ extension TrainerOptions {
     case .some(.bool(true)): gradientCheckpointing = .on
     case .some(.bool(false)): gradientCheckpointing = .off
     default: gradientCheckpointing = .auto
+    }
+    switch with["activation_offloading"] {
+    case .some(.bool(true)): activationOffloading = .on
+    case .some(.bool(false)): activationOffloading = .off
+    default: activationOffloading = .auto
     }
     try check()
   }
