@@ -10,7 +10,7 @@ package struct FinetuneStage: StageRunner {
   package func run(_ context: StageContext) throws -> StageReport {
     let training = try PlannedTraining(
       with: context.with, seed: context.seed, root: context.spec.projectRoot, tokens: try context.inputPath("tokens"),
-      validation: context.input("validation")?.path, progress: context.progress)
+      validation: context.input("validation")?.path, pages: context.workFolder, progress: context.progress)
     for note in training.model.files.notes + training.notes { context.note(note) }
     context.note(
       "plan: \(training.plan.description), predicted peak \(Quantity.describe(bytes: training.plan.predictedPeak))")
