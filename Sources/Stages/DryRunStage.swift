@@ -14,7 +14,7 @@ package struct DryRunStage: StageRunner {
     }
     let planned = try PlannedTraining(
       with: target.with, seed: target.seed, root: root, tokens: tokens, validation: target.validation,
-      progress: context.progress)
+      pages: context.workFolder, progress: context.progress)
     let rungs = try (context.with["ladder"]?.array ?? []).map { rung in
       let reference = rung["model"]?.string ?? ""
       let model = try OpenedModel(
