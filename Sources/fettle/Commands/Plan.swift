@@ -114,10 +114,15 @@ struct PlanTable {
     var table = TextTable(["group", "bytes", "tier", "lifetime"])
     for row in plan.memory.rows { table.add([row.group, Quantity.describe(bytes: row.bytes), row.tier, row.lifetime]) }
     let budget = plan.options.memoryBudget.map { " of a budget of \(Quantity.describe(bytes: $0))" } ?? ""
-    return """
+    var text = """
       \(cell): \(plan.description), \(plan.schedule.totalSteps) steps, \(plan.workload.tokens) tokens
       \(table.text)
-      predicted peak \(Quantity.describe(bytes: plan.predictedPeak))\(budget)
+      predicted peak \(Quantity.describe(bytes: plan.predictedPeak))\(budget), \
+      about \(Quantity.fixed(plan.estimatedTokensPerSecond, 0)) tokens/s
       """
+    if let faster = plan.faster {
+      text += "\nnext faster plan: \(faster.passes.description); needs about \(Quantity.describe(bytes: faster.bytes))"
+    }
+    return text
   }
 }
