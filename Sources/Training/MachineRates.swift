@@ -7,7 +7,7 @@ package struct MachineRates: Sendable, Equatable {
   package var products: Double
   /// Bytes a second that elementwise instructions read and write.
   package var memory: Double
-  /// Bytes a second from and to the page tier, both ways at once.
+  /// Bytes a second from and to the page tier, both ways at once; 0 where there can be none.
   package var reads: Double
   package var writes: Double
 
@@ -30,8 +30,9 @@ package struct MachineRates: Sendable, Equatable {
       let elements = try timed(backend, elementwise, repeats: 2)
       rates.memory = Double(3 * addedElements * 4) / elements
       if let pageFolder {
-        let seconds = try timed(backend, transfers, repeats: 1, pageFolder: pageFolder)
-        rates.reads = Double(transferBytes * transferCount) / seconds
+        // Without a page tier there are plans all the same.
+        let seconds = try? timed(backend, transfers, repeats: 1, pageFolder: pageFolder)
+        rates.reads = seconds.map { Double(transferBytes * transferCount) / $0 } ?? 0
         rates.writes = rates.reads
       }
       return rates

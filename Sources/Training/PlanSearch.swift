@@ -136,6 +136,7 @@ package struct PlanSearch: Sendable {
             passes.isDeferred = states > 0
             passes.lookahead = lookahead
             if !passes.usesPages, lookahead != lookaheads[0] { continue }
+            if passes.usesPages, rates.reads <= 0 { continue }
             result.append(passes)
           }
         }
@@ -242,6 +243,9 @@ package struct PlanSearch: Sendable {
     let mebibytes = (smallest + (1 << 20) - 1) >> 20
     var remedy = "the smallest memory_budget that would do is \(mebibytes)MiB"
     if options.gradientCheckpointing == .off { remedy += " (less with gradient_checkpointing: auto)" }
+    if rates.reads <= 0 {
+      remedy += "; less would do with a page file: set page_folder to a folder on a disk"
+    }
     if options.activationOffloading == .off { remedy += " (less with activation_offloading: auto)" }
     if options.batchSize > 1 {
       remedy += "; a smaller per_device_train_batch_size with more gradient_accumulation_steps needs less"
