@@ -6,6 +6,8 @@ import Pipelines
 package struct CleanStage: StageRunner {
   package init() {}
 
+  package let stopsAtOnce = true
+
   package func run(_ context: StageContext) throws -> StageReport {
     let cleaning = try Cleaning(.object(context.with), seed: context.seed)
     let folder = context.workFolder.appending("clean")

@@ -1,48 +1,61 @@
 import Basics
 import Foundation
 import Pipelines
+import Store
 
 /// A user's own program as a stage: one text for `/bin/sh -c`, run in the project's root.
 ///
-/// Inputs and outputs are given as `$name`. An earlier result at an output's path is removed before the command starts,
+/// Inputs and outputs are given as `$name`; of the environment it sees the usual variables and those it declares. An earlier result at an output's path is removed before the command starts,
 /// so that a stale file can not pass for a new one, and the new one is copied into the cache after it.
 package struct CommandStage: StageRunner {
   package init() {}
 
   package func run(_ context: StageContext) throws -> StageReport {
-    var environment = CommandEnvironment.usual
-    for (name, value) in context.with["env"]?.object?.members ?? [] { environment[name] = value.string ?? value.text() }
+    var environment = CommandEnvironment(context.spec.environment)
+    for (name, value) in context.with["env"]?.object?.members ?? [] {
+      environment.set(name, Array((value.string ?? value.text()).utf8))
+    }
     for input in context.spec.inputs {
-      environment[input.name] = input.path?.display ?? input.model ?? ""
+      environment.set(input.name, input.path?.bytes ?? Array((input.model ?? "").utf8))
     }
     let outputs = try context.spec.outputs.map { try CommandOutput($0, context) }
     for output in outputs {
-      environment[output.name] = output.place.display
+      environment.set(output.name, output.place.bytes)
       try output.empty()
       try Files.makeFolder(output.place.parent)
     }
+    CommitPoint.reached("command.emptied")
     defer { for output in outputs { output.noteWhatIsLeft() } }
+    try perform(environment, context)
+    CommitPoint.reached("command.ended")
+    for output in outputs { try take(output, context) }
+    return StageReport()
+  }
 
+  /// Runs the command to its end; whatever it leaves running is ended with it.
+  private func perform(_ environment: CommandEnvironment, _ context: StageContext) throws {
     let text = context.with["run"]?.string ?? ""
+    let masked = environment.secrets.isEmpty ? nil : try MaskedOutput(SecretMask(environment.secrets))
+    defer {
+      Leftovers.endDescendants()
+      masked?.finish()
+    }
+    let memoryKills = MemoryKills.count()
     let child = try CommandProcess(
-      arguments: ["/bin/sh", "-c", text],
-      environment: environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
+      arguments: ["/bin/sh", "-c", text], environment: environment.entries, output: masked?.writeEnd)
+    CommitPoint.reached("command.started")
     while true {
       if let end = try child.wait(milliseconds: 100) {
         guard end == .exited(0) else {
-          throw StageError(
-            "the command \(end.words)", at: context.spec.cell, value: text,
-            remedy: "see 'fettle logs \(context.spec.stage)'")
+          throw CommandFailed(end, text, context, wasKilledForMemory: MemoryKills.count() > memoryKills)
         }
-        break
+        return
       }
       if context.progress(ProgressEvent(unit: "command", done: 0)) == .stop {
         child.terminate()
         throw StageStopped()
       }
     }
-    for output in outputs { try take(output, context) }
-    return StageReport()
   }
 
   private func take(_ output: CommandOutput, _ context: StageContext) throws {
@@ -55,13 +68,17 @@ package struct CommandStage: StageRunner {
   }
 }
 
-/// The environment a command sees besides what its stage declares.
-enum CommandEnvironment {
-  private static let names = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LANG", "LC_ALL", "TZ"]
+/// A command that did not end well.
+struct CommandFailed: FailureCausing {
+  let problem: Problem
+  let cause: FailureCause
 
-  static var usual: [String: String] {
-    let all = ProcessInfo.processInfo.environment
-    return Dictionary(uniqueKeysWithValues: names.compactMap { name in all[name].map { (name, $0) } })
+  init(_ end: CommandProcess.End, _ text: String, _ context: StageContext, wasKilledForMemory: Bool) {
+    cause = FailureCause.of(exitCode: end.code, signal: end.signal, wasKilledForMemory: wasKilledForMemory)
+    let memory = cause == .oom ? " for want of memory" : ""
+    problem = Problem(
+      "the command \(end.words)\(memory)", at: context.spec.cell, value: text,
+      remedy: "see 'fettle logs \(context.spec.stage)'")
   }
 }
 

@@ -7,6 +7,8 @@ import Tokenization
 package struct ExportStage: StageRunner {
   package init() {}
 
+  package let stopsAtOnce = true
+
   package func run(_ context: StageContext) throws -> StageReport {
     guard let input = context.input("model"), let reference = input.path?.display ?? input.model else {
       throw StageError("the input 'model' is not given", at: context.spec.cell)

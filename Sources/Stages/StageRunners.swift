@@ -33,6 +33,7 @@ package enum StageHooks {
         _ = try ModelReference.hub(model).resolve(cache: ModelCache.folder, progress: progress)
       },
       furtherFiles: { cell, references, root in
+        if cell.kind.name == "command" { return CommandScripts.files(in: cell.with["run"]?.string ?? "", root: root) }
         guard cell.kind.name == "evaluate" else { return [] }
         let tasks = references.filter { $0.place.first == .key("tasks") }.flatMap(\.paths)
         return try tasks.flatMap { try TaskFile.dataFiles(of: root.appending($0)) }

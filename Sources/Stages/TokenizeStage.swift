@@ -6,6 +6,8 @@ import Tokenization
 package struct TokenizeStage: StageRunner {
   package init() {}
 
+  package let stopsAtOnce = true
+
   package func run(_ context: StageContext) throws -> StageReport {
     let source = try TokenSource(with: context.with, root: context.spec.projectRoot, progress: context.progress)
     var metrics: JSON.Object = [:]

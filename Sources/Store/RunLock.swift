@@ -32,6 +32,7 @@ package final class RunLock {
       }
       let holder: JSON = [
         "pid": JSON(Int(getpid())), "command": JSON(command), "since": JSON(Int(time(nil))),
+        "start": RunLock.startTime(Int(getpid())).map { JSON($0) } ?? .null,
       ]
       let bytes = holder.encoded() + [0x0A]
       guard ftruncate(file.descriptor, 0) == 0 else { throw FileError("write to the file", path) }
@@ -43,7 +44,8 @@ package final class RunLock {
     }
   }
 
-  /// Who holds the lock, as far as the holder has written it down.
+  /// Who holds the lock, as far as the holder has written it down; nil when that process has ended, also where another
+  /// one has its number now.
   package static func holder(_ path: FilePath) -> Holder? {
     guard let bytes = try? Files.read(path, limit: 1 << 16), let value = try? JSONParser.parse(bytes) else {
       return nil
@@ -51,15 +53,30 @@ package final class RunLock {
     guard let pid = value["pid"]?.int, let command = value["command"]?.string, let since = value["since"]?.int else {
       return nil
     }
+    guard value["start"]?.int == startTime(pid) else { return nil }
     return Holder(pid: pid, command: command, since: since)
+  }
+
+  /// When the kernel started a process, in its own ticks; nil when there is no such process.
+  package static func startTime(_ pid: Int) -> Int? {
+    guard let file = try? File(reading: FilePath("/proc/\(pid)/stat")) else { return nil }
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    guard let count = unsafe buffer.withUnsafeMutableBytes({ unsafe try? file.read(into: $0, at: 0) }) else {
+      return nil
+    }
+    // The name in parentheses may hold anything; the fields after the last one are numbers.
+    let fields = buffer[..<count].split(separator: UInt8(ascii: ")")).last?.split(separator: 0x20) ?? []
+    return fields.count > 19 ? Int(String(decoding: fields[19], as: UTF8.self)) : nil
   }
 
   /// The error for a lock that is held, for callers that do not wait.
   package static func busy(_ path: FilePath) -> StoreError {
     let holder = holder(path)
-    return StoreError(
+    var error = StoreError(
       "another run is under way in this project: \(holder?.description ?? "its process is not known yet")",
       at: path, remedy: "wait for it to end, or leave --no-wait out to wait here")
+    error.holdsLock = true
+    return error
   }
 
   /// Local time to the second.

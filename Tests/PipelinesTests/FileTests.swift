@@ -88,7 +88,7 @@ struct FileTests {
     #expect(finetune.with["memory_budget"]?.int == 4 << 30)
     #expect(finetune.with["learning_rate"]?.double == 0.0001)
     #expect(finetune.gates == ["rehearse[learning_rate=0.0001]"])
-    #expect(finetune.timeout == 21600 && finetune.retries == 2)
+    #expect(finetune.timeout == 21600 && finetune.retries.count == 2)
     #expect(finetune.seed == 42 && finetune.with["seed"] == 42)
     #expect(finetune.identity["memory_budget"] == nil && finetune.identity["save_steps"] == nil)
     #expect(finetune.identity["gradient_checkpointing"] == nil && finetune.identity["device"] != nil)

@@ -180,7 +180,8 @@ final class CellBuilder {
       id: ids[stage][cell], stage: declaration.name, axes: axes, kind: declaration.kind, with: with,
       references: decoder.references, inputs: inputs, outputs: outputs(of: declaration), gates: gates ?? [],
       forecast: decoder.namedStage.flatMap(producer), seed: UInt64(max(0, with["seed"]?.int ?? 0)),
-      retries: declaration.retries, timeout: declaration.timeout, resources: declaration.resources,
+      retries: declaration.retries, environment: declaration.environment, timeout: declaration.timeout,
+      resources: declaration.resources,
       about: declaration.about, expect: declaration.expect + decoder.expectations, position: declaration.position)
   }
 

@@ -1,9 +1,14 @@
 import Basics
 
 /// Names and paths of a command's inputs and outputs, which become variables of its shell.
-enum CommandNames {
+package enum CommandNames {
   /// Variables the shell or the system's programs depend on.
   static let reserved: Set<String> = ["PATH", "HOME", "IFS", "PWD", "SHELL", "USER", "TMPDIR", "LANG", "ENV", "gate"]
+
+  /// The variables of the environment that every command sees.
+  package static let passedOn = [
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES",
+  ]
 
   static func rule(_ name: String) -> String {
     reserved.contains(name)

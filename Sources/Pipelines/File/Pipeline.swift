@@ -64,7 +64,9 @@ package struct StageCell: Sendable {
   package let forecast: String?
   /// The seed of the stage: `with.seed` where given, else the file's; 0 for kinds that draw nothing at random.
   package let seed: UInt64
-  package let retries: Int
+  package let retries: RetryPolicy
+  /// What a command sees of the environment.
+  package let environment: DeclaredEnvironment
   /// Seconds; nil for no limit.
   package let timeout: Double?
   package let resources: JSON.Object

@@ -13,7 +13,8 @@ struct StageDeclaration {
   let axes: [DeclaredAxis]
   /// The outputs of a command.
   let outputs: [CellOutput]
-  let retries: Int
+  let retries: RetryPolicy
+  let environment: DeclaredEnvironment
   let timeout: Double?
   let resources: JSON.Object
   let about: String?

@@ -32,10 +32,12 @@ struct StageReader {
     let with = with(node["with"], at: member.key)
     let outputs = outputs(node["outputs"], kind, title, member.key)
     let (inputs, gate) = inputs(node["inputs"], kind, title, member.key)
-    if kind.declaresOwn { checkVariables(node, with) }
+    if kind.declaresOwn { checkVariables(node, with) } else { refuseEnvironment(node, kind) }
     return StageDeclaration(
       name: member.name, kind: kind, position: member.key.position, with: with, inputs: inputs, gate: gate,
-      axes: axes(node["matrix"]), outputs: outputs, retries: values["retries"]?.int ?? 0,
+      axes: axes(node["matrix"]), outputs: outputs, retries: RetryPolicy(values),
+      environment: DeclaredEnvironment(
+        names: StageReader.names(values["environment"]), secrets: StageReader.names(values["secrets"])),
       timeout: values["timeout"]?.double, resources: values["resources"]?.object ?? JSON.Object(),
       about: values["description"]?.string, expect: decoder.expectations, mentions: StageReader.mentions(in: with),
       forecast: forecast(with, kind))
@@ -228,6 +230,21 @@ struct StageReader {
   /// A command's inputs, outputs and `env` are variables of one shell: no name may stand for two of them.
   private func checkVariables(_ node: YAMLNode, _ with: YAMLNode) {
     var taken: [String: String] = [:]
+    for (words, key) in [("a variable of `environment`", "environment"), ("a secret", "secrets")] {
+      for item in node[key]?.items ?? [] {
+        guard let name = item.text else { continue }
+        guard StageNames.isVariable(name) else {
+          faults.note(
+            item, "'\(Problem.shortened(name))' names no variable of the environment",
+            remedy: "use letters, digits and '_', no digit first; the value stays in the environment")
+          continue
+        }
+        if let other = taken[name] {
+          faults.note(item, "'\(name)' is \(words) and also \(other)", remedy: "name it once")
+        }
+        taken[name] = words
+      }
+    }
     for (words, mapping) in [
       ("an entry of `env`", with["env"]), ("an input", node["inputs"]), ("an output", node["outputs"]),
     ] {
@@ -239,6 +256,17 @@ struct StageReader {
         }
         taken[member.name] = words
       }
+    }
+  }
+
+  private static func names(_ value: JSON?) -> [String] { (value?.array ?? []).compactMap(\.string) }
+
+  /// Only a command sees variables of the environment.
+  private func refuseEnvironment(_ node: YAMLNode, _ kind: StageKind) {
+    for member in node.members ?? [] where ["environment", "secrets"].contains(member.name) {
+      faults.note(
+        member.key, "'\(member.name)' belongs to commands, and \(kind.name) reads nothing from the environment",
+        remedy: "remove it")
     }
   }
 

@@ -23,14 +23,8 @@ package struct RunRecord: Sendable {
 package enum CellStatus: String, Sendable, CaseIterable {
   case pending, running, cached, done, failed, refused, skipped, interrupted
 
-  /// The word in JSON and tables, which know six: what was interrupted counts as failed, what runs as pending.
-  package var word: String {
-    switch self {
-    case .running: CellStatus.pending.rawValue
-    case .interrupted: CellStatus.failed.rawValue
-    default: rawValue
-    }
-  }
+  /// The word in JSON and tables: what was interrupted counts as failed.
+  package var word: String { self == .interrupted ? CellStatus.failed.rawValue : rawValue }
 }
 
 /// A cell of one run.

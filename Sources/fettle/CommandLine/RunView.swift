@@ -9,8 +9,10 @@ final class RunView {
   private let terminal: Terminal
   private let pipeline: Pipeline
   private let project: Project
-  private var lastLine = 0.0
-  private var lastCell = ""
+  /// When each stage under way last had a line in a log.
+  private var lastLine: [String: Double] = [:]
+  /// The newest progress of every stage under way, in the order they began.
+  private var underWay: [(cell: String, event: ProgressEvent?)] = []
 
   init(terminal: Terminal, pipeline: Pipeline, project: Project) {
     self.terminal = terminal
@@ -24,13 +26,14 @@ final class RunView {
       terminal.say("waiting for another run of this project" + (holder.map { ": \($0.description)" } ?? ""))
     case .began(let run, let cells): terminal.say("run \(run) of \(pipeline.name): \(cells) stages")
     case .started(let cell, let reason, let number, let most, _):
-      lastCell = cell.id
-      lastLine = ProcessInfo.processInfo.systemUptime
+      lastLine[cell.id] = ProcessInfo.processInfo.systemUptime
+      underWay.removeAll { $0.cell == cell.id }
+      underWay.append((cell: cell.id, event: nil))
       terminal.say("\(cell.id): runs, \(reason)" + (number > 1 ? " (attempt \(number) of \(most))" : ""))
     case .progress(let cell, let event): progress(cell, event)
     case .note(let cell, let text): terminal.say("\(cell.id): \(text)")
     case .retrying(let cell, let problem, let seconds):
-      terminal.say("\(cell.id): \(problem); trying again in \(Quantity.describe(seconds: seconds))")
+      terminal.say("\(cell.id): \(problem.within(cell.id)); trying again in \(Quantity.describe(seconds: seconds))")
     case .ended(let cell, let record, let problem): ended(cell, record, problem)
     case .stopping(let cell):
       terminal.say("stopping" + (cell.map { ": \($0.id) saves what it has" } ?? "") + "; once more stops at once")
@@ -39,19 +42,25 @@ final class RunView {
   }
 
   private func progress(_ cell: StageCell, _ event: ProgressEvent) {
-    let line = "\(cell.id): " + ProgressLine(event).text(width: terminal.isInteractive ? 24 : 0)
-    if terminal.isInteractive { return terminal.redraw(line) }
-    let now = ProcessInfo.processInfo.systemUptime
-    guard now - lastLine >= 10, event.unit != "command" else { return }
-    lastLine = now
-    terminal.say(line)
+    guard terminal.isInteractive else {
+      let now = ProcessInfo.processInfo.systemUptime
+      guard now - (lastLine[cell.id] ?? 0) >= 10, event.unit != "command" else { return }
+      lastLine[cell.id] = now
+      return terminal.say("\(cell.id): " + ProgressLine(event).text(width: 0))
+    }
+    for index in underWay.indices where underWay[index].cell == cell.id { underWay[index].event = event }
+    // Alone, a stage has the line to itself.
+    let width = underWay.count == 1 ? 24 : 0
+    let parts = underWay.map { "\($0.cell): " + ($0.event.map { ProgressLine($0).text(width: width) } ?? "begins") }
+    terminal.redraw(parts.joined(separator: " | "))
   }
 
   private func ended(_ cell: StageCell, _ record: CellRecord, _ problem: Problem?) {
     var line = "\(cell.id): \(record.status.word)"
     if let seconds = record.seconds, record.status == .done { line += " in \(Quantity.describe(seconds: seconds))" }
+    underWay.removeAll { $0.cell == cell.id }
     if let problem {
-      line += ": \(problem)"
+      line += ": \(problem.within(cell.id))"
     } else if let reason = record.reason, record.status != .done {
       line += ", \(reason)"
     }
@@ -74,10 +83,22 @@ final class RunView {
     }
     if !terminal.isQuiet, !summary.cells.isEmpty { terminal.print(results.text) }
     if summary.exitCode == 130 {
-      terminal.say("interrupted; 'fettle run' goes on from here")
+      terminal.say("interrupted; this goes on from here: \(Command.commandLine)")
     } else if let failed = summary.cells.first(where: { $0.status == .failed }) {
       terminal.say("'fettle logs \(failed.stage)' shows what it printed; 'fettle run' goes on from there")
     }
+  }
+}
+
+extension Problem {
+  /// The problem as a line that already names the cell tells it.
+  fileprivate func within(_ cell: String) -> Problem {
+    var problem = self
+    guard let place, place.hasPrefix(cell) else { return problem }
+    let rest = place.dropFirst(cell.count)
+    if rest.isEmpty { problem.place = nil }
+    if rest.hasPrefix(", ") { problem.place = String(rest.dropFirst(2)) }
+    return problem
   }
 }
 

@@ -14,6 +14,8 @@ extension Command {
       .value("force", "S", repeats: true, "run this stage although its result is known"),
       .value("set", "vars.NAME=VALUE", repeats: true, "override a variable of the file"),
       .flag("plan", "say what would run, and why, and run nothing"),
+      .value("cpus", "N", "use at most N cores for stages that run side by side (default: all)"),
+      .value("memory", "SIZE", "use at most this much memory for them (default: all)"),
       .flag("no-wait", "when another run holds the project, fail with code 4 instead of waiting"),
     ],
     run: { invocation throws in
@@ -26,7 +28,7 @@ extension Command {
         force: invocation.all("force"))
       let options = RunOptions(
         selection: selection, waits: !invocation.has("no-wait"),
-        command: (["fettle"] + CommandLine.arguments.dropFirst()).joined(separator: " "), file: file)
+        command: commandLine, file: file, offers: try offers(invocation), ownsProcess: true)
       let view = RunView(terminal: terminal, pipeline: pipeline, project: project)
       let runner = Runner(
         pipeline: pipeline, project: project, options: options, hooks: StageHooks.hooks(root: project.root),
@@ -34,13 +36,49 @@ extension Command {
       if invocation.has("plan") {
         let plan = try runner.plan()
         if terminal.wantsJSON { terminal.print(plan.json(pipeline: pipeline.name)) } else { view.print(plan) }
-        return .done
+        return exitCode(plan)
       }
       try refuseImpossible(try runner.plan(), pipeline)
       let summary = try runner.run()
       view.finish(summary)
       return ExitCode(rawValue: Int32(summary.exitCode)) ?? .failed
     })
+
+  /// The command line, quoted as a shell would need it.
+  static var commandLine: String {
+    (["fettle"] + CommandLine.arguments.dropFirst()).map { word in
+      let plain = word.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: "-_./=:,+@%".utf8.contains(byte)
+        }
+      }
+      return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    }.joined(separator: " ")
+  }
+
+  /// What the run may use of the machine.
+  private static func offers(_ invocation: Invocation) throws -> Resources {
+    var offers = Resources.machine
+    if let cpus = try invocation.whole("cpus", in: 1...4096) { offers.cpus = cpus }
+    if let text = invocation.value("memory") {
+      guard let bytes = Quantity.bytes(text), bytes > 0 else {
+        throw UsageError("--memory must be a size such as 6GiB", value: text)
+      }
+      offers.memory = bytes
+    }
+    return offers
+  }
+
+  /// What a run would end with, as far as the plan can tell.
+  private static func exitCode(_ plan: Plan) -> ExitCode {
+    var code = ExitCode.done
+    for entry in plan.entries {
+      if case .impossible = entry.decision { return .failed }
+      if case .refused = entry.decision { code = .refused }
+    }
+    return code
+  }
 
   /// Throws when a stage reads what is not there, before anything starts; all such faults at once.
   ///
@@ -79,7 +117,4 @@ enum PipelineFile {
       "no pipeline file is named, and there is no fettle.yaml or pipeline.yaml here",
       remedy: "name one: fettle run FILE")
   }
-}
-extension Command {
-  static var commandLine: String { CommandLine.arguments.joined(separator: " ") }
 }

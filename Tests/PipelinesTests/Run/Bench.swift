@@ -40,13 +40,17 @@ final class Bench: Sendable {
     return try Pipeline.read(Array(text.utf8), file: "test.yaml")
   }
 
+  /// One core: commands run one at a time.
+  static let oneCore = Resources(cpus: 1, memory: 1 << 40, gpus: 0)
+
   /// Runs a pipeline; events go to `report`.
   @discardableResult
   func run(
     _ pipeline: Pipeline, _ selection: Selection = Selection(), stop: StopRequests = StopRequests(),
-    hooks: RunHooks = RunHooks(), report: @escaping (RunEvent) -> Void = { _ in }
+    hooks: RunHooks = RunHooks(), offers: Resources = Bench.oneCore,
+    report: @escaping (RunEvent) -> Void = { _ in }
   ) throws -> RunSummary {
-    let options = RunOptions(selection: selection, waits: false, backoff: { _ in 0 })
+    let options = RunOptions(selection: selection, waits: false, offers: offers, backoff: { _, _ in 0 })
     let runner = Runner(
       pipeline: pipeline, project: project, options: options, hooks: hooks, launcher: ShellLauncher(), stop: stop,
       report: report)

@@ -21,22 +21,26 @@ package enum AttemptProcess {
   ) -> Int32 {
     do {
       let spec = try AttemptSpec(try JSONParser.parse(try Files.read(specification, limit: 1 << 28)))
-      try ProcessGuard.endWith(parent: spec.runner)
-      ProcessGuard.noticeStopRequests()
+      let end = AttemptEnd(spec, stopsAtOnce: runner(spec.kind)?.stopsAtOnce ?? false)
+      try ProcessGuard.begin(parent: spec.runner) { end.stopAsked() }
       _ = fcntl(spec.eventDescriptor, F_SETFD, FD_CLOEXEC)
-      return perform(spec, runner: runner)
+      CommitPoint.reached("\(spec.kind).begun")
+      return perform(spec, end, runner: runner)
     } catch {
       FileHandle.standardError.write(Data("\(problem(of: error))\n".utf8))
       return Exit.failed
     }
   }
 
-  private static func perform(_ spec: AttemptSpec, runner: (String) -> (any StageRunner)?) -> Int32 {
+  private static func perform(
+    _ spec: AttemptSpec, _ end: AttemptEnd, runner: (String) -> (any StageRunner)?
+  ) -> Int32 {
     let channel = EventChannel(descriptor: spec.eventDescriptor)
     let context = StageContext(
       spec: spec,
       progress: { event in
         channel.send(event)
+        CommitPoint.reached("\(spec.kind).\(event.unit)")
         return ProcessGuard.isStopRequested ? .stop : .goOn
       },
       note: { channel.send(.note($0)) })
@@ -49,6 +53,7 @@ package enum AttemptProcess {
       let report = try stage.run(context)
       result.metrics = report.metrics
       result.notes = report.notes
+      CommitPoint.reached("\(spec.kind).worked")
     } catch let stop as StageStopped {
       result.problem = stop.problem
       code = Exit.stopped
@@ -57,16 +62,51 @@ package enum AttemptProcess {
       code = Exit.refused
     } catch {
       result.problem = problem(of: error)
+      result.cause = (error as? any FailureCausing)?.cause
       code = Exit.failed
     }
-    result.peakMemory = ProcessTree.peakOfProcess(Int(getpid()))
     channel.flush()
+    return end.write(result, code: code)
+  }
+}
+
+/// The end of an attempt's process: it comes once, from whichever side.
+private final class AttemptEnd: Sendable {
+  private let spec: AttemptSpec
+  private let stopsAtOnce: Bool
+  private let isOver = Mutex(false)
+
+  init(_ spec: AttemptSpec, stopsAtOnce: Bool) {
+    self.spec = spec
+    self.stopsAtOnce = stopsAtOnce
+  }
+
+  /// A stage that has nothing to save need not be waited for.
+  func stopAsked() {
+    guard stopsAtOnce else { return }
+    let code = write(AttemptResult(problem: StageStopped().problem), code: AttemptProcess.Exit.stopped)
+    _exit(code)
+  }
+
+  /// Ends what the stage left running and writes the result file; gives the exit code.
+  ///
+  /// Never returns to the one who comes second: the first ends the process.
+  func write(_ result: AttemptResult, code: Int32) -> Int32 {
+    let isSecond = isOver.withLock { isOver in
+      defer { isOver = true }
+      return isOver
+    }
+    while isSecond { sleep(1) }
+    var result = result
+    Leftovers.endDescendants()
+    result.peakMemory = ProcessTree.peakOfProcess(Int(getpid()))
     if let problem = result.problem { FileHandle.standardError.write(Data("\(problem)\n".utf8)) }
     do {
       try Files.writeAtomically(result.json.encoded(), to: spec.resultFile)
+      CommitPoint.reached("\(spec.kind).reported")
     } catch {
       FileHandle.standardError.write(Data("\(problem(of: error))\n".utf8))
-      return code == Exit.done ? Exit.failed : code
+      return code == AttemptProcess.Exit.done ? AttemptProcess.Exit.failed : code
     }
     return code
   }

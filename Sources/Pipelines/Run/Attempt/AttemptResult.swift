@@ -7,21 +7,26 @@ package struct AttemptResult: Sendable {
   package var notes: [String]
   /// Why it failed or refused.
   package var problem: Problem?
+  /// Which way of failing it was; nil for the stage's own error.
+  package var cause: FailureCause?
   /// Bytes, as the process itself saw its peak.
   package var peakMemory: Int?
 
   package init(
-    metrics: JSON.Object = [:], notes: [String] = [], problem: Problem? = nil, peakMemory: Int? = nil
+    metrics: JSON.Object = [:], notes: [String] = [], problem: Problem? = nil, cause: FailureCause? = nil,
+    peakMemory: Int? = nil
   ) {
     self.metrics = metrics
     self.notes = notes
     self.problem = problem
+    self.cause = cause
     self.peakMemory = peakMemory
   }
 
   package var json: JSON {
     var object: JSON.Object = ["metrics": .object(metrics), "notes": .array(notes.map { JSON($0) })]
     if let problem { object["problem"] = problem.json }
+    if let cause { object["cause"] = JSON(cause.rawValue) }
     if let peakMemory { object["peak_memory"] = JSON(peakMemory) }
     return .object(object)
   }
@@ -31,6 +36,7 @@ package struct AttemptResult: Sendable {
     metrics = json["metrics"]?.object ?? [:]
     notes = (json["notes"]?.array ?? []).compactMap(\.string)
     problem = json["problem"].flatMap { Problem(json: $0) }
+    cause = json["cause"]?.string.flatMap { FailureCause(rawValue: $0) }
     peakMemory = json["peak_memory"]?.int
   }
 }

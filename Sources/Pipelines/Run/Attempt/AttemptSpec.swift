@@ -50,6 +50,8 @@ package struct AttemptSpec: Sendable {
   package let inputs: [Input]
   package let outputs: [Output]
   package let forecast: Forecast?
+  /// What a command sees of the environment, by name.
+  package let environment: DeclaredEnvironment
   package let seed: UInt64
   /// From 1; larger after a retry.
   package let number: Int
@@ -105,6 +107,8 @@ extension AttemptSpec {
           "seed": JSON(String(forecast.seed)), "validation": forecast.validation?.json ?? .null,
         ]
       } ?? .null
+    object["environment"] = .array(environment.names.map { JSON($0) })
+    object["secrets"] = .array(environment.secrets.map { JSON($0) })
     object["seed"] = JSON(String(seed))
     object["number"] = JSON(number)
     object["fingerprint"] = JSON(fingerprint.hex)
@@ -147,6 +151,9 @@ extension AttemptSpec {
     } else {
       forecast = nil
     }
+    environment = DeclaredEnvironment(
+      names: (json["environment"]?.array ?? []).compactMap(\.string),
+      secrets: (json["secrets"]?.array ?? []).compactMap(\.string))
     seed = try reader.seed("seed")
     number = try reader.int("number")
     guard let digest = Digest(hex: try reader.text("fingerprint")) else { throw reader.wrong("fingerprint") }

@@ -59,9 +59,15 @@ package struct StageReport: Sendable {
 
 /// The code of a stage kind.
 package protocol StageRunner: Sendable {
+  /// Whether a request to stop may end the stage's process wherever it is: it has nothing to save.
+  var stopsAtOnce: Bool { get }
   /// Does the stage's work and writes its outputs. Throws `StageStopped` after an orderly stop, `StageRefused` where
   /// the request is understood but must not be granted, any other error for a failure.
   func run(_ context: StageContext) throws -> StageReport
+}
+
+extension StageRunner {
+  package var stopsAtOnce: Bool { false }
 }
 
 /// Thrown by a stage that was asked to stop and has saved what it had.

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 import Store
 
 /// Computes fingerprints: a cell's settings and the content of all it reads, but no name, time or path.
@@ -44,11 +45,12 @@ final class Fingerprinter {
     for output in cell.outputs {
       builder.add("output \(output.name)", output.kind.rawValue)
     }
+    addEnvironment(cell.environment, to: &builder)
     let further = try running { try hooks.furtherFiles(cell, builder.references, project.root) }
     if !further.isEmpty {
       var contents: [JSON] = []
       for path in further { contents.append(JSON(try read(path, &builder).hex)) }
-      builder.add("files named by its files", JSON.array(contents).text())
+      builder.add(cell.kind.declaresOwn ? "scripts it runs" : "files named by its files", JSON.array(contents).text())
     }
     if let id = cell.forecast, let target = pipeline[id] {
       builder.add("machine", hooks.machine())
@@ -61,6 +63,17 @@ final class Fingerprinter {
     }
     return Fingerprint(
       kind: cell.kind.name, parts: builder.parts, witnesses: builder.witnesses, references: builder.references)
+  }
+
+  /// Declared variables with their values; of secrets only that they are seen.
+  private func addEnvironment(_ environment: DeclaredEnvironment, to builder: inout Builder) {
+    for name in environment.names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+      let value = unsafe getenv(name).map { unsafe String(cString: $0) }
+      builder.add("environment \(name)", value.map { JSON($0).text() } ?? "unset")
+    }
+    for name in environment.secrets.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+      builder.add("secret \(name)", "seen")
+    }
   }
 
   private struct Builder {

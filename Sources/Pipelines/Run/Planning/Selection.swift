@@ -32,12 +32,20 @@ package struct Selection: Sendable {
         let needed = graph.closure(ends, upwards: true)
         for index in 0..<count { wanted[index] = wanted[index] && needed[index] }
       }
+      guard wanted.contains(true) else {
+        throw RunError(
+          "no stage is left to run: nothing that follows from \(Selection.words(from)) is needed by "
+            + Selection.words(stages + until),
+          remedy: "see 'fettle dag'", isRequest: true)
+      }
       included = graph.closure(wanted.indices.filter { wanted[$0] }, upwards: true)
     }
     var forced = [Bool](repeating: false, count: count)
     for index in try indices(force, in: pipeline) { forced[index] = included[index] }
     return (included: included, forced: forced)
   }
+
+  private static func words(_ names: [String]) -> String { names.map { "'\($0)'" }.joined(separator: ", ") }
 
   private func indices(_ names: [String], in pipeline: Pipeline) throws(RunError) -> [Int] {
     var indices: [Int] = []
@@ -67,6 +75,7 @@ struct CellGraph {
   init(_ pipeline: Pipeline) {
     var needs: [[Int]] = []
     var neededBy = [[Int]](repeating: [], count: pipeline.cells.count)
+    let writers = CommandWriters(pipeline)
     for (index, cell) in pipeline.cells.enumerated() {
       var places: [Int] = []
       for id in cell.reads + cell.gates {
@@ -75,6 +84,7 @@ struct CellGraph {
       for place in CellGraph.foreseen(by: cell, in: pipeline) where place < index && !places.contains(place) {
         places.append(place)
       }
+      for place in writers.before(cell, at: index) where !places.contains(place) { places.append(place) }
       needs.append(places)
       for place in places { neededBy[place].append(index) }
     }

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Store
 
 /// The memory of a process and all its descendants, as the kernel counts it.
 enum ProcessTree {
@@ -27,12 +28,7 @@ enum ProcessTree {
   }
 
   /// The kernel's start time of a process, which tells it from a later one with the same number.
-  static func startTime(_ pid: Int) -> Int? {
-    // The name in parentheses may hold anything; the fields after the last one are numbers.
-    guard let text = text("/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") else { return nil }
-    let fields = text[text.index(after: end)...].split(separator: " ")
-    return fields.count > 19 ? Int(fields[19]) : nil
-  }
+  static func startTime(_ pid: Int) -> Int? { RunLock.startTime(pid) }
 
   private static func residentBytes(process pid: Int) -> Int {
     guard let fields = text("/proc/\(pid)/statm")?.split(separator: " "), fields.count > 1 else { return 0 }
@@ -50,7 +46,7 @@ enum ProcessTree {
   }
 
   /// The text of a file of /proc, whose size is unknown before.
-  private static func text(_ path: String) -> String? {
+  static func text(_ path: String) -> String? {
     guard let file = try? File(reading: FilePath(path)) else { return nil }
     var buffer = [UInt8](repeating: 0, count: 1 << 14)
     let count = unsafe buffer.withUnsafeMutableBytes { unsafe try? file.read(into: $0, at: 0) }

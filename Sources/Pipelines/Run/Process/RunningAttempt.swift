@@ -15,6 +15,7 @@ final class RunningAttempt {
   private let eventLog: File
   private var eventLogEnd = 0
   private var partialLine: [UInt8] = []
+  private var eventsEnded = false
   private var lastSample = 0.0
   private var killAt: Double?
   /// What the runner itself held at its largest: below it the kernel's number for the child may be the runner's own.
@@ -49,26 +50,21 @@ final class RunningAttempt {
     }
   }
 
-  /// Waits until something happens, at most a tenth of a second, and handles it; gives the end when it has come.
-  func step(stop: Int32, handle: (AttemptEvent) -> Void) -> ChildProcess.Exit? {
-    var descriptors = [pollfd(fd: events, events: Int16(POLLIN), revents: 0)]
-    descriptors.append(pollfd(fd: stop, events: Int16(POLLIN), revents: 0))
-    if let end = child.endDescriptor { descriptors.append(pollfd(fd: end, events: Int16(POLLIN), revents: 0)) }
-    _ = unsafe Foundation.poll(&descriptors, nfds_t(descriptors.count), child.endDescriptor == nil ? 20 : 100)
-    let atEnd = readEvents(handle)
+  /// Descriptors that become readable when there is something to handle.
+  var descriptors: [Int32] { (eventsEnded ? [] : [events]) + (child.endDescriptor.map { [$0] } ?? []) }
+
+  /// Handles what has happened, without waiting; gives the end when it has come.
+  func step(handle: (AttemptEvent) -> Void) -> ChildProcess.Exit? {
+    eventsEnded = readEvents(handle)
     sample()
     checkTime()
-    if let exit = child.poll() {
-      _ = readEvents(handle)
-      if !partialLine.isEmpty { take(partialLine, handle) }
-      // Linux carries the starter's peak over into the child's accounting; a number above it is the child's own.
-      // One that ended before it could be looked at has no other number.
-      if exit.largestResident > ownPeak || peakMemory == 0 { peakMemory = max(peakMemory, exit.largestResident) }
-      return exit
-    }
-    // A closed event pipe is always readable: without this the loop would spin.
-    if atEnd { usleep(10_000) }
-    return nil
+    guard let exit = child.poll() else { return nil }
+    _ = readEvents(handle)
+    if !partialLine.isEmpty { take(partialLine, handle) }
+    // Linux carries the starter's peak over into the child's accounting; a number above it is the child's own.
+    // One that ended before it could be looked at has no other number.
+    if exit.largestResident > ownPeak || peakMemory == 0 { peakMemory = max(peakMemory, exit.largestResident) }
+    return exit
   }
 
   /// Asks the process group to end in order; kills it when it does not.

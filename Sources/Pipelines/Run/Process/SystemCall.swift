@@ -1,7 +1,7 @@
 import Foundation
 
 /// Calls of Linux that Swift does not import: with a variable number of arguments, or GNU's own.
-enum SystemCall {
+package enum SystemCall {
   private typealias ProcessControl = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
   private typealias Pipe = @convention(c) (UnsafeMutablePointer<Int32>, Int32) -> Int32
   private typealias AddFolder = @convention(c) (UnsafeMutableRawPointer, UnsafePointer<CChar>) -> Int32
@@ -14,8 +14,15 @@ enum SystemCall {
     _ = call(1, UInt(signal), 0, 0, 0)  // PR_SET_PDEATHSIG
   }
 
+  /// Has the kernel make this process the parent of its descendants whose parents end.
+  static func adoptOrphans() {
+    guard let symbol = unsafe dlsym(nil, "prctl") else { return }
+    let call = unsafe unsafeBitCast(symbol, to: ProcessControl.self)
+    _ = call(36, 1, 0, 0, 0)  // PR_SET_CHILD_SUBREAPER
+  }
+
   /// Both ends of a pipe (to read, to write), closed on exec, not blocking where wanted.
-  static func makePipe(blocking: Bool) -> (read: Int32, write: Int32)? {
+  package static func makePipe(blocking: Bool) -> (read: Int32, write: Int32)? {
     guard let symbol = unsafe dlsym(nil, "pipe2") else { return nil }
     let call = unsafe unsafeBitCast(symbol, to: Pipe.self)
     var ends: [Int32] = [-1, -1]

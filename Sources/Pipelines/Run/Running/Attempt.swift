@@ -2,54 +2,52 @@ import Basics
 import Foundation
 import Store
 
-/// One attempt at a cell: prepares its folders, starts its process, waits, judges, and records the end.
-struct Attempt {
+/// One attempt at a cell: prepares its folders, starts its process, judges its end, and records it.
+final class Attempt {
   /// What follows from an attempt.
   enum Verdict {
     case over(CellExecution.Outcome)
     /// Failed in a way that another try may mend.
-    case failed(CellExecution.Outcome)
+    case failed(CellExecution.Outcome, FailureCause)
     /// Its inputs were touched while it ran.
     case touched(CellExecution.Outcome)
   }
 
-  struct Made { let verdict: Verdict }
-
-  private let execution: CellExecution
-  private let number: Int
-
-  init(_ execution: CellExecution, number: Int) {
-    self.execution = execution
-    self.number = number
-  }
+  private unowned let execution: CellExecution
+  private let id: Int
+  private let place: AttemptPlace
+  private var running: RunningAttempt?
+  private var memoryKills = 0
+  /// Known at once where the attempt could not even be started.
+  private var early: Verdict?
 
   private var runner: Runner { execution.runner }
   private var ledger: Ledger { execution.ledger }
-  private var cell: StageCell { execution.entry.cell }
-  private var fingerprint: Fingerprint { execution.fingerprint }
+  private var cell: StageCell { execution.cell }
+  private let fingerprint: Fingerprint
 
-  func make(of most: Int) throws -> Made {
-    let id = try ledger.beginAttempt(
-      run: execution.runID, pipeline: runner.pipeline.name, cell: cell.id, fingerprint: fingerprint.record,
+  /// Starts the attempt's process.
+  init(_ execution: CellExecution, number: Int) throws {
+    self.execution = execution
+    fingerprint = execution.fingerprint
+    let runner = execution.runner
+    id = try execution.ledger.beginAttempt(
+      run: execution.runID, pipeline: runner.pipeline.name, cell: execution.cell.id, fingerprint: fingerprint.record,
       number: number)
     CommitPoint.reached("attempt.begun")
-    let place = AttemptPlace(
-      runner.project, attempt: id, run: execution.runID, cell: cell, fingerprint: fingerprint.digest)
-    defer { Recovery.clear(place.work) }
-    let end: Ending
+    place = AttemptPlace(
+      runner.project, attempt: id, run: execution.runID, cell: execution.cell, fingerprint: fingerprint.digest)
     do {
-      end = try perform(id, place, most)
+      try start(number)
     } catch {
-      // The attempt could not even be started, or its bytes not be kept.
-      end = .failed(problem(of: error), code: nil, signal: nil)
+      early = try end(.failed(problem(of: error), .error, code: nil, signal: nil))
     }
-    return try record(id, place, end)
   }
 
   /// How an attempt's process ended, and what it gave.
   private enum Ending {
     case done([(name: String, kind: String, publication: ObjectStore.Publication)], AttemptResult)
-    case failed(Problem, code: Int32?, signal: Int32?)
+    case failed(Problem, FailureCause, code: Int32?, signal: Int32?)
     case refused(Problem, AttemptResult)
     case interrupted(Problem)
     case changed(Problem)
@@ -58,70 +56,112 @@ struct Attempt {
 
   // MARK: - Running
 
-  private func perform(_ id: Int, _ place: AttemptPlace, _ most: Int) throws -> Ending {
+  private func start(_ number: Int) throws {
+    for name in cell.environment.secrets where unsafe getenv(name) == nil {
+      throw RunError(
+        "the secret '\(name)' is not set in the environment", at: cell.id, remedy: "set it before 'fettle run'")
+    }
     try place.make()
     let spec = try place.specification(execution, number: number)
     try Files.writeAtomically(spec.json.encoded(), to: place.specification)
     CommitPoint.reached("attempt.specified")
     runner.report(
-      .started(cell, reason: execution.entry.why, number: number, of: most, log: place.log))
+      .started(
+        cell, reason: execution.reason, number: number, of: cell.retries.count + 1, log: place.log))
+    memoryKills = MemoryKills.count()
+    var launch = runner.launcher.launch(spec, file: place.specification)
+    launch.environment.append((name: Leftovers.variable, value: FilePath(place.mark)))
+    if let cards = execution.cards {
+      launch.environment.append((name: "CUDA_VISIBLE_DEVICES", value: FilePath(cards)))
+    }
     let attempt = try RunningAttempt(
-      runner.launcher.launch(spec, file: place.specification), in: runner.project.root, log: place.log,
-      eventLog: place.events, timeout: cell.timeout)
-    // From here on the process must not outlive a failure of ours.
-    defer { attempt.kill() }
+      launch, in: runner.project.root, log: place.log, eventLog: place.events, timeout: cell.timeout)
+    running = attempt
     let pid = Int(attempt.child.pid)
-    try ledger.attempt(
-      id, runsAs: pid, processStart: ProcessTree.startTime(pid), log: place.relativeLog, events: place.relativeEvents)
+    do {
+      try ledger.attempt(
+        id, runsAs: pid, processStart: ProcessTree.startTime(pid), log: place.relativeLog,
+        events: place.relativeEvents)
+    } catch {
+      kill()
+      throw error
+    }
     CommitPoint.reached("attempt.started")
-    let exit = wait(for: attempt)
-    CommitPoint.reached("attempt.ended")
-    place.peakMemory = attempt.peakMemory
-    return try judge(exit, timedOut: attempt.timedOut, place)
   }
 
-  private func wait(for attempt: RunningAttempt) -> ChildProcess.Exit {
-    var passedOn = 0
-    while true {
-      let exit = attempt.step(stop: runner.stop.descriptor) { event in
-        switch event {
-        case .progress(let event): runner.report(.progress(cell, event))
-        case .note(let text): runner.report(.note(cell, text))
-        }
-      }
-      if let exit { return exit }
-      let asked = runner.stop.count
-      if asked > passedOn {
-        runner.stop.drain()
-        if passedOn == 0 {
-          runner.report(.stopping(at: cell))
-          attempt.stop()
-        }
-        if asked > 1 { attempt.kill() }
-        passedOn = asked
+  /// Descriptors that become readable when there is something to do here.
+  var descriptors: [Int32] { running?.descriptors ?? [] }
+
+  /// The process, while it runs.
+  var pid: Int? { running.map { Int($0.child.pid) } }
+
+  /// Handles what has happened, without waiting; gives the verdict once the attempt is recorded.
+  func step() throws -> Verdict? {
+    if let early { return early }
+    guard let running else { return nil }
+    let exit = running.step { event in
+      switch event {
+      case .progress(let event): runner.report(.progress(cell, event))
+      case .note(let text): runner.report(.note(cell, text))
       }
     }
+    guard let exit else { return nil }
+    CommitPoint.reached("attempt.ended")
+    endLeftovers()
+    place.peakMemory = running.peakMemory
+    let ending: Ending
+    do {
+      ending = try judge(exit, timedOut: running.timedOut)
+    } catch {
+      // Its bytes could not be kept.
+      ending = .failed(problem(of: error), .error, code: nil, signal: nil)
+    }
+    return try end(ending)
   }
 
-  private func judge(_ exit: ChildProcess.Exit, timedOut: Bool, _ place: AttemptPlace) throws -> Ending {
+  /// Asks the attempt to end in order.
+  func stop() { running?.stop() }
+
+  /// Ends the attempt at once, with all it has started.
+  func kill() {
+    guard let running else { return }
+    running.kill()
+    while running.child.poll() == nil { usleep(1000) }
+    endLeftovers()
+  }
+
+  private func endLeftovers() {
+    Leftovers.endMarked(place.mark)
+    if runner.options.ownsProcess { Leftovers.endDescendants(sparing: execution.livingProcesses()) }
+  }
+
+  private func end(_ ending: Ending) throws -> Verdict {
+    defer { Recovery.clear(place.work) }
+    return try record(ending)
+  }
+
+  private func judge(_ exit: ChildProcess.Exit, timedOut: Bool) throws -> Ending {
     let result = place.result()
     if let peak = result.peakMemory { place.peakMemory = max(place.peakMemory, peak) }
     if timedOut {
       let limit = Quantity.describe(seconds: cell.timeout ?? 0)
       return .failed(
         Problem("timed out after \(limit)", at: cell.id, remedy: "raise 'timeout', or make the stage smaller"),
-        code: exit.code, signal: exit.signal)
+        .timeout, code: exit.code, signal: exit.signal)
     }
     if runner.stop.count > 0, exit.code != AttemptProcess.Exit.done {
       return .interrupted(Problem("interrupted", at: cell.id, remedy: "run again to go on where it stopped"))
     }
+    let cause = FailureCause.of(
+      exitCode: exit.code, signal: exit.signal, wasKilledForMemory: MemoryKills.count() > memoryKills)
     if let signal = exit.signal {
+      let what = cause == .oom ? "ended for want of memory" : "ended by \(SignalName.of(signal))"
       return .failed(
-        place.withLog(Problem("ended by \(SignalName.of(signal))", at: cell.id, remedy: SignalName.remedy(signal))),
-        code: nil, signal: signal)
+        place.withLog(Problem(what, at: cell.id, remedy: SignalName.remedy(signal))), cause, code: nil,
+        signal: signal)
     }
     switch exit.code ?? 1 {
-    case AttemptProcess.Exit.done: return try credit(result, place)
+    case AttemptProcess.Exit.done: return try credit(result)
     case AttemptProcess.Exit.refused:
       return .refused(result.problem ?? place.withLog(Problem("refused", at: cell.id)), result)
     case AttemptProcess.Exit.stopped:
@@ -129,14 +169,14 @@ struct Attempt {
     case let code:
       var problem = result.problem ?? place.withLog(Problem("ended with exit code \(code)", at: cell.id))
       if problem.place == nil { problem.place = cell.id }
-      return .failed(problem, code: code, signal: nil)
+      return .failed(problem, result.problem == nil ? cause : result.cause ?? .error, code: code, signal: nil)
     }
   }
 
   // MARK: - Crediting
 
   /// Takes the outputs of an attempt that ended well, if what it read is still what its fingerprint says.
-  private func credit(_ result: AttemptResult, _ place: AttemptPlace) throws -> Ending {
+  private func credit(_ result: AttemptResult) throws -> Ending {
     let now: Fingerprint
     do throws(RunError) {
       now = try execution.planner.fingerprint(execution.index)
@@ -159,7 +199,7 @@ struct Attempt {
       guard try Files.status(path, followLinks: false) != nil else {
         return .failed(
           place.withLog(Problem("the stage ended well but did not write its output '\(output.name)'", at: cell.id)),
-          code: 0, signal: nil)
+          .error, code: 0, signal: nil)
       }
       outputs.append((name: output.name, kind: output.kind.rawValue, publication: try ledger.objects.publish(path)))
       CommitPoint.reached("output.published")
@@ -173,7 +213,7 @@ struct Attempt {
 
   // MARK: - Recording
 
-  private func record(_ id: Int, _ place: AttemptPlace, _ end: Ending) throws -> Made {
+  private func record(_ end: Ending) throws -> Verdict {
     typealias Outcome = CellExecution.Outcome
     func finish(_ status: AttemptStatus, _ problem: Problem?, code: Int32? = nil, signal: Int32? = nil) throws {
       try ledger.finish(
@@ -181,6 +221,7 @@ struct Attempt {
         Ledger.Ending(
           status, exitCode: code.map { Int($0) }, signal: signal.map { Int($0) }, error: problem?.json.text(),
           peakMemory: place.peakMemory))
+      CommitPoint.reached("attempt.recorded")
     }
     switch end {
     case .done(let outputs, let result):
@@ -196,7 +237,7 @@ struct Attempt {
         // Without the record there is no success, whatever lies in the store.
         let cause = problem(of: error)
         try? finish(.failed, cause)
-        return Made(verdict: .failed(Outcome(status: .failed, attempt: id, problem: cause)))
+        return .failed(Outcome(status: .failed, attempt: id, problem: cause), .error)
       }
       try? Files.removeTree(place.checkpoints)
       CommitPoint.reached("checkpoint.removed")
@@ -204,26 +245,26 @@ struct Attempt {
       let records = outputs.map {
         OutputRecord(name: $0.name, kind: $0.kind, digest: $0.publication.content.digest)
       }
-      return Made(verdict: .over(Outcome(status: .done, attempt: id, outputs: records)))
-    case .failed(let problem, let code, let signal):
+      return .over(Outcome(status: .done, attempt: id, outputs: records))
+    case .failed(let problem, let cause, let code, let signal):
       try finish(.failed, problem, code: code, signal: signal)
-      return Made(verdict: .failed(Outcome(status: .failed, attempt: id, problem: problem)))
+      return .failed(Outcome(status: .failed, attempt: id, problem: problem), cause)
     case .refused(let problem, _):
       try finish(.refused, problem, code: AttemptProcess.Exit.refused)
-      return Made(verdict: .over(Outcome(status: .refused, attempt: id, problem: problem)))
+      return .over(Outcome(status: .refused, attempt: id, problem: problem))
     case .interrupted(let problem):
       try finish(.interrupted, problem)
-      return Made(verdict: .over(Outcome(status: .interrupted, attempt: id, problem: problem)))
+      return .over(Outcome(status: .interrupted, attempt: id, problem: problem))
     case .changed(let problem):
       try finish(.discarded, problem)
       // A checkpoint of the attempt may hold what the changed input led to.
       try Files.removeTree(place.checkpoints)
-      return Made(verdict: .over(Outcome(status: .failed, attempt: id, problem: problem)))
+      return .over(Outcome(status: .failed, attempt: id, problem: problem))
     case .touched:
       let problem = changed("an input was touched while the stage ran")
       try finish(.discarded, problem)
       try Files.removeTree(place.checkpoints)
-      return Made(verdict: .touched(Outcome(status: .failed, attempt: id, problem: problem)))
+      return .touched(Outcome(status: .failed, attempt: id, problem: problem))
     }
   }
 }

@@ -8,6 +8,8 @@ final class AttemptPlace {
   let cell: StageCell
   let fingerprint: Digest
   let work: FilePath
+  /// Tells the attempt's processes from all others on the machine.
+  let mark: String
   /// Relative to the cache folder.
   let relativeLog: FilePath
   let relativeEvents: FilePath
@@ -20,6 +22,7 @@ final class AttemptPlace {
     self.cell = cell
     self.fingerprint = fingerprint
     work = project.cache.work.appending(String(attempt))
+    mark = AttemptPlace.mark(of: attempt, in: project.cache)
     let name = "logs/\(run)/\(PlainName.of(cell.id))-\(attempt)"
     relativeLog = FilePath(name + ".log")
     relativeEvents = FilePath(name + ".events.jsonl")
@@ -30,6 +33,12 @@ final class AttemptPlace {
   var checkpoints: FilePath { project.cache.checkpoints.appending(fingerprint.hex) }
   var log: FilePath { project.cache.path.appending(relativeLog) }
   var events: FilePath { project.cache.path.appending(relativeEvents) }
+
+  /// The mark of an attempt: its number, and which cache folder of the machine counts it.
+  static func mark(of attempt: Int, in cache: CacheFolder) -> String {
+    let folder = (try? Files.status(cache.path)) ?? nil
+    return "\(folder?.device ?? 0)-\(folder?.inode ?? 0)-\(attempt)"
+  }
 
   func make() throws(FileError) {
     for folder in [outputs, checkpoints, log.parent] { try Files.makeFolder(folder) }
@@ -69,7 +78,7 @@ final class AttemptPlace {
       pipeline: execution.runner.pipeline.name, cell: cell.id, stage: cell.stage, kind: cell.kind.name,
       with: cell.settings { try? path($0, $1) }, references: execution.fingerprint.references, inputs: inputs,
       outputs: cell.outputs.map { AttemptSpec.Output(name: $0.name, kind: $0.kind, path: $0.path) },
-      forecast: forecast, seed: cell.seed, number: number, fingerprint: fingerprint, projectRoot: project.root,
+      forecast: forecast, environment: cell.environment, seed: cell.seed, number: number, fingerprint: fingerprint, projectRoot: project.root,
       workFolder: work, outputFolder: outputs, checkpointFolder: checkpoints, eventDescriptor: 3,
       runner: Int(getpid()))
   }

@@ -37,6 +37,14 @@ struct OutputLinks {
     }
   }
 
+  /// The cells whose declared paths this one writes too, and which own them.
+  func owners(beside cell: StageCell) -> [Int] {
+    cell.outputs.compactMap { output in
+      guard let path = output.path, let owner = owners[Array(path.utf8)], !sameBytes(owner, cell.id) else { return nil }
+      return pipeline.index(of: owner)
+    }
+  }
+
   /// `out/PIPELINE/STAGE`, and below it a folder for each point of a matrix.
   func folder(of cell: StageCell) -> FilePath {
     let stage = project.root.appending("out").appending(PlainName.of(pipeline.name))

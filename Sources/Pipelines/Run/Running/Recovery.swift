@@ -34,6 +34,7 @@ struct Recovery {
 
   /// Kills what a dead runner's attempt may have left running, and waits until it is gone.
   private func end(_ attempt: AttemptRecord) {
+    defer { Leftovers.endMarked(AttemptPlace.mark(of: attempt.id, in: project.cache)) }
     guard let pid = attempt.pid, pid > 1, let start = attempt.processStart else { return }
     // Another process may have the number by now; the kernel's start time tells.
     guard ProcessTree.startTime(pid) == start else { return }

@@ -10,17 +10,24 @@ package struct RunOptions: Sendable {
   package var command: String
   /// The pipeline file as it was named.
   package var file: FilePath?
+  /// What the run may use of the machine.
+  package var offers: Resources
+  /// Whether this process does nothing but run the pipeline, so that every process below it is an attempt's.
+  package var ownsProcess: Bool
   /// Seconds before the n-th retry, n from 1.
-  package var backoff: @Sendable (Int) -> Double
+  package var backoff: @Sendable (RetryPolicy, Int) -> Double
 
   package init(
     selection: Selection = Selection(), waits: Bool = true, command: String = "fettle run", file: FilePath? = nil,
-    backoff: @escaping @Sendable (Int) -> Double = { min(30, Double(1 << min($0 - 1, 5))) }
+    offers: Resources = .machine, ownsProcess: Bool = false,
+    backoff: @escaping @Sendable (RetryPolicy, Int) -> Double = { $0.delay(before: $1) }
   ) {
     self.selection = selection
     self.waits = waits
     self.command = command
     self.file = file
+    self.offers = offers
+    self.ownsProcess = ownsProcess
     self.backoff = backoff
   }
 }

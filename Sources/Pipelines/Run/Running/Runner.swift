@@ -28,9 +28,20 @@ package final class Runner {
     self.report = report
   }
 
+  /// The command line as it may be kept: the value of a declared secret may have come with `--set`.
+  var commandWithoutSecrets: String {
+    var command = options.command
+    for name in Set(pipeline.cells.flatMap(\.environment.secrets)) {
+      guard let value = unsafe getenv(name).map({ unsafe String(cString: $0) }), !value.isEmpty else { continue }
+      command = command.replacingOccurrences(of: value, with: "***")
+    }
+    return command
+  }
+
   /// What a run would do now; changes nothing, needs no lock, works without a cache.
   package func plan() throws(RunError) -> Plan {
-    try running {
+    try checkResources()
+    return try running {
       let ledger = try Ledger(reading: project.cache)
       let cache = FileDigestCache(ledger?.database, root: project.root)
       return try planner(ledger, cache).plan()
@@ -41,7 +52,9 @@ package final class Runner {
   ///
   /// A runner with the process's own stop requests takes SIGINT, SIGTERM and SIGHUP for them from here on.
   package func run() throws(RunError) -> RunSummary {
+    try checkResources()
     if stop === StopRequests.signals { StopRequests.listenToSignals() }
+    if options.ownsProcess { Leftovers.ownDescendants() }
     guard let lock = try takeLock() else { return RunSummary(run: 0, exitCode: 130, cells: []) }
     defer { withExtendedLifetime(lock) {} }
     return try running {
@@ -58,6 +71,20 @@ package final class Runner {
       try? cache.save()
       return summary
     }
+  }
+
+  /// Throws where stages ask for more than there is, before anything starts; all of them at once.
+  private func checkResources() throws(RunError) {
+    let (included, _) = try options.selection.resolve(in: pipeline)
+    var seen: Set<[UInt8]> = []
+    var faults: [String] = []
+    for (index, cell) in pipeline.cells.enumerated() where included[index] {
+      guard seen.insert(Array(cell.stage.utf8)).inserted, let problem = cell.excess(over: options.offers) else {
+        continue
+      }
+      faults.append(problem.description)
+    }
+    guard faults.isEmpty else { throw RunError(faults.joined(separator: "\n"), isRequest: true) }
   }
 
   /// Fetches what must be there for a cell's identity to hold: a branch of a repository at the hub.
@@ -89,7 +116,7 @@ package final class Runner {
     var told: RunLock.Holder?
     var hasTold = false
     while true {
-      if let lock = try running({ try RunLock.take(path, command: options.command) }) { return lock }
+      if let lock = try running({ try RunLock.take(path, command: commandWithoutSecrets) }) { return lock }
       guard options.waits else { throw RunError(RunLock.busy(path).problem, isBusy: true) }
       let holder = RunLock.holder(path)
       if !hasTold || holder != told {
