@@ -47,13 +47,18 @@ package struct PlanSearch: Sendable {
     if best.bytes > budget {
       for family in families { best = better(best, family, budget, &all) }
     }
-    guard best.bytes <= budget else { throw tooSmall(budget, smallest: all.map(\.bytes).min() ?? 0) }
+    guard best.bytes <= budget else { throw tooSmall(budget, smallest: smallest(all)) }
     var result = choice(best.passes)
     // Only largest steps were tried; other counts of micro-batches are smaller, but are placed on their own.
     guard result.memory.total <= budget else { throw tooSmall(budget, smallest: result.memory.total) }
     result.faster = all.filter { $0.bytes > budget && $0.estimate.seconds < best.estimate.seconds * 0.98 }
       .min { $0.bytes < $1.bytes }
     return result
+  }
+
+  /// What the least of the tried plans needs: the most promising are placed, which tells it exactly.
+  private func smallest(_ all: [Candidate]) -> Int {
+    all.sorted { $0.bytes < $1.bytes }.prefix(8).map { choice($0.passes).memory.total }.min() ?? 0
   }
 
   /// The fastest plan of a family with as little recomputation as fits, if it is better than `best`.

@@ -128,8 +128,58 @@ import Training
   }
 }
 
+extension MemoryPassTests {
+  /// A training with every technique, its checkpoints beside it.
+  private static func trainer(_ folder: DiskFolder, checkpoints: FilePath?) throws -> Trainer {
+    let data = ExampleList(randomExamples([60, 33, 90, 12, 41, 77], vocabulary: 211, seed: 3))
+    var options = TrainerOptions()
+    options.accumulationSteps = 2
+    options.maxSteps = 8
+    options.saveSteps = 3
+    options.passes = everything
+    options.pageFolder = folder.path
+    let plan = try TrainingPlan(config: config, data: data, options: options)
+    return try Trainer(
+      plan: plan, weights: LivelyWeights(config: config), data: data, backend: CPUBackend(threads: 2),
+      checkpoints: checkpoints)
+  }
+
+  @Test func `a training whose page file is cut stops, and goes on from its checkpoint to the same bits`() throws {
+    let folder = try DiskFolder()
+    let whole = try Self.trainer(folder, checkpoints: nil)
+    _ = try whole.run()
+    let saved = folder.path.appending("checkpoints")
+    let cutFolder = try DiskFolder()
+    let cut = try Self.trainer(cutFolder, checkpoints: saved)
+    let error = #expect(throws: TrainingError.self) {
+      try cut.run(progress: { event in
+        if event.unit == "step", event.done == 4 { cutFolder.cutPageFiles() }
+        return .goOn
+      })
+    }
+    #expect(error?.problem.what.contains("page file was cut") == true)
+    let again = try Self.trainer(folder, checkpoints: saved)
+    let report = try again.run()
+    #expect(report.resumedFrom == 3 && report.steps == 8)
+    #expect(Digest(of: try weightBytes(again)) == Digest(of: try weightBytes(whole)))
+  }
+
+  @Test func `a stop between an update and its making resumes in the same bits`() throws {
+    let folder = try DiskFolder()
+    let whole = try Self.trainer(folder, checkpoints: nil)
+    _ = try whole.run()
+    let saved = folder.path.appending("checkpoints")
+    let stop = StopAfter(5)
+    let first = try Self.trainer(folder, checkpoints: saved)
+    #expect(try first.run(progress: { _ in stop.reply() }).interrupted)
+    let second = try Self.trainer(folder, checkpoints: saved)
+    #expect(try second.run().resumedFrom == 5)
+    #expect(Digest(of: try weightBytes(second)) == Digest(of: try weightBytes(whole)))
+  }
+}
+
 /// A folder of its own on the disk that this package lies on: temporary folders may be in memory.
-final class DiskFolder {
+final class DiskFolder: Sendable {
   let path: FilePath
 
   init() throws {
@@ -138,4 +188,15 @@ final class DiskFolder {
   }
 
   deinit { try? Files.removeTree(path) }
+
+  /// Empties this process's nameless files in the folder, as another program could.
+  func cutPageFiles() {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] {
+      let place = "/proc/self/fd/\(name)"
+      guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: place),
+        target.contains(path.display), target.hasSuffix("(deleted)")
+      else { continue }
+      unsafe truncate(place, 0)
+    }
+  }
 }
