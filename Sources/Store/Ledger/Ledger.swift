@@ -45,15 +45,17 @@ package final class Ledger {
       let id = try database.insert(
         "INSERT INTO runs (pipeline, file, command, pid, started) VALUES (?, ?, ?, ?, ?)",
         .text(pipeline), SQLValue(file), .text(command), SQLValue(Int(getpid())), .real(Ledger.now()))
-      for cell in cells {
-        try database.run(
-          """
-          INSERT INTO run_cells (run, position, cell, stage, kind, status, reason, seconds, fingerprint, attempt, error)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-          """,
+      let sql = """
+        INSERT INTO run_cells (run, position, cell, stage, kind, status, reason, seconds, fingerprint, attempt, error)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+      try database.runMany(sql, count: cells.count) { index in
+        let cell = cells[index]
+        return [
           SQLValue(id), SQLValue(cell.position), .text(cell.cell), .text(cell.stage), .text(cell.kind),
           .text(cell.status.rawValue), SQLValue(cell.reason), SQLValue(cell.seconds), SQLValue(cell.fingerprint),
-          SQLValue(cell.attempt), SQLValue(cell.error))
+          SQLValue(cell.attempt), SQLValue(cell.error),
+        ]
       }
       return id
     }

@@ -14,6 +14,20 @@ package final class ObjectStore {
     case altered(String)
   }
 
+  /// A small object that was made good from the database.
+  package struct Restoration: Sendable {
+    package let digest: Digest
+    /// What was wrong with it.
+    package let state: State
+
+    package var words: String {
+      switch state {
+      case .altered(let detail): "a stored result was altered and is restored from the database: \(detail)"
+      default: "a stored result was gone and is restored from the database: \(digest.hex)"
+      }
+    }
+  }
+
   /// An object whose bytes are in their place and durable, but which the database does not know yet.
   package struct Publication: Sendable {
     package let content: Content
@@ -27,7 +41,7 @@ package final class ObjectStore {
   package let folder: CacheFolder
   private let database: Database
   /// Small objects that a check found altered and made good, and what was wrong with them.
-  package private(set) var restored: [(digest: Digest, state: State)] = []
+  package private(set) var restored: [Restoration] = []
 
   package init(_ folder: CacheFolder, _ database: Database) {
     self.folder = folder
@@ -90,7 +104,7 @@ package final class ObjectStore {
     let state = try state(digest, isFolder: isFolder, thorough: thorough)
     if state == .sound || isFolder { return state }
     guard (try? restore(digest)) == true else { return state }
-    restored.append((digest: digest, state: state))
+    restored.append(Restoration(digest: digest, state: state))
     return .sound
   }
 

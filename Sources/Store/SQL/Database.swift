@@ -34,12 +34,22 @@ import CSQLite
       try run("PRAGMA journal_mode = WAL")
       try run("PRAGMA synchronous = FULL")
     }
+    // Large transactions keep their pages in memory; what is not used is not taken.
+    try run("PRAGMA cache_size = -65536")
     try run("PRAGMA foreign_keys = ON")
   }
 
   /// Runs one statement and drops its rows.
   package func run(_ sql: String, _ values: SQLValue...) throws(StoreError) {
     try each(sql, values) { (_) throws(StoreError) in }
+  }
+
+  /// Runs one statement once for each list of values: for many rows at a time.
+  package func runMany(_ sql: String, count: Int, _ values: (Int) -> [SQLValue]) throws(StoreError) {
+    let statement = try statement(sql)
+    defer { statement.isBusy = false }
+    statement.isBusy = true
+    for index in 0..<count { try statement.each(values(index)) { (_) throws(StoreError) in } }
   }
 
   /// All rows of one statement.

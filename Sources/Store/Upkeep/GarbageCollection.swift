@@ -3,7 +3,7 @@ import Basics
 /// Finds what the cache holds without need, and removes it.
 ///
 /// Never collected: the results that named runs used, the newest result of each cell that a pipeline's newest run has,
-/// and what an unfinished attempt may go on from.
+/// and the checkpoints of an unfinished attempt, unless it is older than the criteria allow.
 package struct GarbageCollection {
   package struct Criteria: Sendable {
     /// Results last used before this moment, in seconds since 1970.

@@ -95,6 +95,16 @@ grep -qx 400000 "\$(object note)"
 after "cached cached cached cached"
 C
 
+expect "a plain run says that it restored a small result" <<C
+$chain
+chain_pipeline
+after "done done done done"
+flip "\$(object note)"
+after "cached cached cached cached"
+says "restored from the database"
+grep -qx 400000 "\$(object note)"
+C
+
 expect "gc is dry by default and keeps what the newest and the named runs need" <<C
 $chain
 chain_pipeline

@@ -44,7 +44,9 @@ package final class Runner {
     return try running {
       let ledger = try Ledger(reading: project.cache)
       let cache = FileDigestCache(ledger?.database, root: project.root)
-      return try planner(ledger, cache).plan()
+      let plan = try planner(ledger, cache).plan()
+      for made in ledger?.objects.restored ?? [] { report(.message(made.words)) }
+      return plan
     }
   }
 
