@@ -19,7 +19,7 @@ extension Command {
       let file = try PipelineFile.choose(invocation.paths.first, project: project)
       let selection = Selection(
         stages: invocation.all("stage"), from: invocation.all("from"), until: invocation.all("until"))
-      let options = RunOptions(selection: selection, command: commandLine, file: file)
+      let options = RunOptions(selection: selection, command: commandLine, file: file, ownsProcess: true)
       let shown = Shown()
       let watching = try Watching(
         file: file, project: project, load: { try Pipeline.load(file, overrides: invocation.all("set")) },
