@@ -4,6 +4,8 @@ import Tensors
 package struct ScoringProgram: Sendable {
   package var program: Program
   package let weights: [WeightSlot]
+  /// The weights of adapters, where such were asked for.
+  package let adapters: [WeightSlot]
   package let rotary: RotaryTensors
   /// (T,1) i32 each; `segments` and `positions` as in training.
   package let ids: TensorID
@@ -47,11 +49,12 @@ package struct GenerationProgram: Sendable {
 extension ModelConfig {
   /// A pass over `tokens` tokens of packed segments that scores `scoredRows` of them.
   ///
-  /// Logits are computed for a bounded number of rows at a time, and kept only with `keepLogits`.
+  /// Logits are computed for a bounded number of rows at a time, and kept only with `keepLogits`. `adapters` asks for
+  /// those of a training with such options beside the weights.
   package func scoringPass(
-    tokens: Int, scoredRows: Int, keepLogits: Bool = false, positions: Int? = nil
+    tokens: Int, scoredRows: Int, keepLogits: Bool = false, positions: Int? = nil, adapters: StepOptions? = nil
   ) -> ScoringProgram {
-    var emitter = DecoderEmitter(self, training: nil, positions: positions)
+    var emitter = DecoderEmitter(self, training: adapters, positions: positions)
     let ids = emitter.input("ids", tokens)
     let positionsInput = emitter.input("positions", tokens)
     let segments = emitter.input("segments", tokens)
@@ -65,8 +68,9 @@ extension ModelConfig {
     }
     let logits = emitter.score(stream, head, keepLogits: keepLogits)
     return ScoringProgram(
-      program: emitter.program, weights: emitter.parameters.slots, rotary: emitter.rotary, ids: ids,
-      positions: positionsInput, segments: segments, rows: head.rows, targets: head.targets,
+      program: emitter.program, weights: emitter.parameters.slots, adapters: emitter.parameters.adapterSlots,
+      rotary: emitter.rotary, ids: ids, positions: positionsInput, segments: segments, rows: head.rows,
+      targets: head.targets,
       logProbability: head.logProbability, best: head.best, logits: logits)
   }
 

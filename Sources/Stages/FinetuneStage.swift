@@ -41,6 +41,13 @@ package struct FinetuneStage: StageRunner {
     _ trainer: Trainer, _ training: PlannedTraining, to folder: FilePath, progress: ProgressHandler?
   ) throws {
     let template = training.template
+    if let adapter = training.options.adapter {
+      return try AdapterWriter(
+        config: training.finalConfig, options: adapter,
+        record: try training.adapterRecord(training.model.reference), generationConfig: training.generationConfig,
+        files: try TokenizerFiles.json(training.tokenizer, template: template), chatTemplate: template
+      ).write(trainer.trainedWeights, to: folder, progress: progress)
+    }
     let writer = ModelWriter(
       config: training.finalConfig, generationConfig: training.generationConfig,
       files: try TokenizerFiles.json(training.tokenizer, template: template), chatTemplate: template)

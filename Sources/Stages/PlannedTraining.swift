@@ -17,6 +17,8 @@ package struct PlannedTraining {
   package let notes: [String]
   /// The control token that the template writes after an assistant's words.
   private let turnEnd: Int?
+  /// Seeds the weights of a preset.
+  private let presetSeed: UInt64
 
   /// - Parameters:
   ///   - with: the stage's keys with their defaults.
@@ -28,6 +30,7 @@ package struct PlannedTraining {
   ) throws {
     let data = try ShardData(folder: tokens)
     let seed = with["seed"]?.int.map { UInt64($0) } ?? seed
+    presetSeed = seed
     let given = try with["tokenizer"]?.string.map { try OpenedModel.tokenizer($0, root: root, progress: progress) }
     let reference = with["model"]?.string ?? ""
     model = try OpenedModel(
@@ -44,6 +47,11 @@ package struct PlannedTraining {
       template = try OpenedModel.templateSource(source, root: root, progress: progress)
     } else {
       template = model.files.chatTemplate ?? data.template
+    }
+    if with["method"]?.string ?? "full" != "full", model.files.adapter != nil {
+      throw StageError(
+        "adapters can not be trained beside an adapter", at: reference,
+        remedy: "export the model with its adapter merged and name that, or use method: full")
     }
     do {
       turnEnd = if let template { try TurnEnd.token(of: template, tokenizer) } else { nil }
@@ -66,6 +74,14 @@ package struct PlannedTraining {
     plan = try TrainingPlan(
       config: model.files.config, data: data, validation: self.validation, options: options, overhead: overhead,
       rates: rates)
+  }
+
+  /// What the folder of a trained adapter says of its base; `reference` is the base as the pipeline names it.
+  func adapterRecord(_ reference: String) throws -> AdapterRecord {
+    let isPreset = reference.hasPrefix("preset:")
+    return AdapterRecord(
+      base: reference, baseDigest: try model.files.contentDigest(), seed: isPreset ? presetSeed : nil,
+      vocabularySize: isPreset ? model.files.config.vocabularySize : nil, quantisesBase: options.quantisesBase)
   }
 
   /// The trained model's configuration: the end of a turn is an end of text for generation.
@@ -128,6 +144,7 @@ extension TrainerOptions {
     saveSteps = whole("save_steps", 500)
     evalSteps = whole("eval_steps", 0)
     memoryBudget = with["memory_budget"]?.int
+    try setAdapter(with)
     switch with["gradient_checkpointing"] {
     case .some(.bool(true)): gradientCheckpointing = .on
     case .some(.bool(false)): gradientCheckpointing = .off
@@ -139,5 +156,26 @@ extension TrainerOptions {
     default: activationOffloading = .auto
     }
     try check()
+  }
+
+  /// The adapters of `method: lora` and `method: qlora`.
+  private mutating func setAdapter(_ with: JSON.Object) throws {
+    let method = with["method"]?.string ?? "full"
+    guard method != "full" else { return }
+    var modules: Set<AdapterOptions.Module> = []
+    for name in with["lora_target_modules"]?.array ?? [] {
+      guard let module = AdapterOptions.Module(rawValue: name.string ?? "") else {
+        throw TrainingError("unknown module", at: "lora_target_modules", value: name.text())
+      }
+      guard modules.insert(module).inserted else {
+        throw TrainingError("a module is named twice", at: "lora_target_modules", value: module.rawValue)
+      }
+    }
+    adapter = AdapterOptions(
+      rank: with["lora_r"]?.int ?? 16, alpha: with["lora_alpha"]?.double ?? 32,
+      dropout: with["lora_dropout"]?.double ?? 0.05,
+      modules: modules.isEmpty ? Set(AdapterOptions.Module.allCases) : modules,
+      isRankStabilised: with["use_rslora"]?.bool ?? false)
+    quantisesBase = method == "qlora"
   }
 }

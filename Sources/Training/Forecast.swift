@@ -48,7 +48,10 @@ package struct Forecast: Sendable, Equatable {
     let evaluations = plan.options.evalSteps > 0 ? 1 + plan.schedule.totalSteps / plan.options.evalSteps : 1
     estimate += fit.rate * perToken / 3 * Double(work.validationTotal * evaluations)
     if plan.options.saveSteps > 0 {
-      let bytes = Double(plan.config.parameterCount * 3 * MemoryLayout<Float>.stride)
+      let trained =
+        plan.options.adapter.map { plan.config.adapterParameters($0).reduce(0) { $0 + $1.count } }
+        ?? plan.config.parameterCount
+      let bytes = Double(trained * 3 * MemoryLayout<Float>.stride)
       estimate += Double(plan.schedule.totalSteps / plan.options.saveSteps) * bytes / Forecast.savedBytesPerSecond
     }
     let width = min(0.9, max(0.1, 2 * fit.spread) + (same.isEmpty ? 0.5 : 0))

@@ -62,8 +62,8 @@ struct ValueDecoder {
       if let condition = key.onlyWith, !holds(condition, values, table) {
         if given[index], let member = members.first(where: { sameBytes($0.name, key.name) }) {
           faults.note(
-            member.key, "'\(key.name)' belongs to \(condition.key): \(condition.value)",
-            remedy: "add `\(condition.key): \(condition.value)`, or remove it")
+            member.key, "'\(key.name)' belongs to \(condition.key): \(condition.values.joined(separator: " or "))",
+            remedy: "add `\(condition.key): \(condition.values[0])`, or remove it")
         }
         continue
       }
@@ -81,9 +81,10 @@ struct ValueDecoder {
     return JSON.Object(object)
   }
 
-  private func holds(_ condition: (key: String, value: String), _ values: [JSON?], _ table: KeyTable) -> Bool {
+  private func holds(_ condition: (key: String, values: [String]), _ values: [JSON?], _ table: KeyTable) -> Bool {
     guard let place = table.place(of: condition.key) else { return true }
-    return (values[place] ?? table.keys[place].fallback) == JSON(condition.value)
+    guard let value = (values[place] ?? table.keys[place].fallback)?.string else { return false }
+    return condition.values.contains { sameBytes($0, value) }
   }
 
   /// The canonical value, or nil when it is faulty or stands outside the result.
@@ -104,8 +105,8 @@ struct ValueDecoder {
       return ScalarDecoder(node: node, name: name, faults: faults).value(type)
     case .choice(let words, let refused):
       return ScalarDecoder(node: node, name: name, faults: faults).choice(words, refused)
-    case .auto(let inner):
-      if node.text == "auto" { return "auto" }
+    case .word(let word, let inner):
+      if let text = node.text, sameBytes(text, word) { return JSON(word) }
       return typed(node, inner, name, at: place)
     case .paths: return paths(node, name, at: place)
     case .model(let role): return model(node, role, name, at: place)

@@ -21,7 +21,7 @@ extension ValueType {
     switch (self, value) {
     case (.table(let table), _), (.one(let table), _): table.identity(of: value)
     case (.list(let item, _), .array(let items)): .array(items.map { item.identity(of: $0) })
-    case (.auto(let type), _): type.identity(of: value)
+    case (.word(_, let type), _): type.identity(of: value)
     default: value
     }
   }

@@ -9,14 +9,14 @@ package final class Key: Sendable {
   package let required: Bool
   /// Whether the value can change a stage's result, so that it belongs to the fingerprint.
   package let identity: Bool
-  /// The key has a meaning only while another key of the mapping has a certain value.
-  package let onlyWith: (key: String, value: String)?
+  /// The key has a meaning only while another key of the mapping has one of some values.
+  package let onlyWith: (key: String, values: [String])?
   /// One sentence without a final full stop.
   package let doc: String
 
   package init(
     _ name: String, _ type: ValueType, default fallback: JSON? = nil, required: Bool = false, identity: Bool = true,
-    onlyWith: (key: String, value: String)? = nil, _ doc: String
+    onlyWith: (key: String, values: [String])? = nil, _ doc: String
   ) {
     self.onlyWith = onlyWith
     self.name = name

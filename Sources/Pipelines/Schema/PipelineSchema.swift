@@ -106,7 +106,7 @@ package enum PipelineSchema {
       return [text, ["type": "number", "exclusiveMinimum": 0], reference]
     case .paths: return [["type": "string"], ["type": "array", "minItems": 1, "items": ["type": "string"]]]
     case .choice(let words, _): return [["enum": .array(words.map { JSON($0) })], reference]
-    case .auto(let inner): return [["const": "auto"]] + alternatives(inner)
+    case .word(let word, let inner): return [["const": JSON(word)]] + alternatives(inner)
     case .list(let item, let count):
       var list: JSON.Object = ["type": "array", "items": schema(item) ?? true]
       if count.lowerBound > 0 { list["minItems"] = JSON(count.lowerBound) }

@@ -18,7 +18,7 @@ extension ValueType {
     case .model(.tokenizer): "a tokenizer"
     case .model(.template): "a chat template"
     case .choice(let words, _): words.count == 1 ? words[0] : words.joined(separator: " | ")
-    case .auto(let inner): "auto | \(inner.words)"
+    case .word(let word, let inner): "\(word) | \(inner.words)"
     case .list(let item, _): "a list: \(item.words)"
     case .table: "a mapping, below"
     case .one: "a mapping with one key, below"
@@ -39,7 +39,7 @@ extension ValueType {
     switch self {
     case .table(let table), .one(let table): table
     case .list(let item, _): item.table
-    case .auto(let inner): inner.table
+    case .word(_, let inner): inner.table
     default: nil
     }
   }

@@ -23,8 +23,8 @@ package indirect enum ValueType: Sendable {
   case model(ModelRole)
   /// One of some words. `refused` are words other versions or tools know, with the reason they are refused here.
   case choice([String], refused: [String: String] = [:])
-  /// The word `auto`, or a value of the type.
-  case auto(ValueType)
+  /// A word such as `auto`, or a value of the type.
+  case word(String, or: ValueType)
   case list(ValueType, count: ClosedRange<Int> = 1...10_000)
   /// A mapping with the keys of a table.
   case table(KeyTable)
@@ -48,6 +48,11 @@ package indirect enum ValueType: Sendable {
   case with
   /// The stages of a file.
   case stages
+}
+
+extension ValueType {
+  /// The word `auto`, or a value of the type.
+  static func auto(_ type: ValueType) -> ValueType { .word("auto", or: type) }
 }
 
 /// What a model reference is used for.

@@ -130,7 +130,7 @@ enum CleanKeys {
       "length_above": "chars_above", "repetition_above": "repeated_line_ratio_above",
     ])
 
-  private static let minhash = (key: "method", value: "minhash")
+  private static let minhash = (key: "method", values: ["minhash"])
 
   static let dedup = KeyTable(
     [

@@ -3,9 +3,10 @@ import Basics
 extension StageKind {
   package static let finetune = StageKind(
     name: "finetune", version: 1,
-    doc: "Trains all weights of a model on tokens, within a memory budget",
+    doc: "Trains all weights of a model, or adapters beside them, on tokens, within a memory budget",
     with: KeyTable(
-      FinetuneKeys.model + FinetuneKeys.schedule + FinetuneKeys.optimizer + FinetuneKeys.memory + FinetuneKeys.rhythm,
+      FinetuneKeys.model + FinetuneKeys.adapters + FinetuneKeys.schedule + FinetuneKeys.optimizer + FinetuneKeys.memory
+        + FinetuneKeys.rhythm,
       aliases: sharedAliases.merging(FinetuneKeys.aliases, uniquingKeysWith: { _, own in own })),
     inputs: [
       Input(name: "tokens", kind: .tokens, required: true, takesReferences: false, doc: "The tokens to train on"),
@@ -24,12 +25,35 @@ enum FinetuneKeys {
   static let model = [
     Key("model", .model(.model), required: true, "The model to start from"),
     Key(
-      "method", .choice(["full"], refused: ["lora": Key.notYet, "qlora": Key.notYet, "freeze": Key.notYet]),
-      default: "full", "What is trained: all weights"),
+      "method", .choice(["full", "lora", "qlora"], refused: ["freeze": Key.notYet]), default: "full",
+      "What is trained: all weights; low-rank adapters beside frozen weights; or the same with the blocks' matrices "
+        + "held in 4 bits (NF4 with double quantisation)"),
     Key("tokenizer", .model(.tokenizer), "The tokenizer that goes into the result; the model's own when absent"),
     Key(
       "chat_template", .model(.template),
       "The chat template that goes into the result: `chatml`, a Jinja file, or a model; the model's own when absent"),
+  ]
+
+  private static let withAdapters = (key: "method", values: ["lora", "qlora"])
+
+  /// Names as in TRL's `ModelConfig`.
+  static let adapters = [
+    Key("lora_r", .integer(1...65_536), default: 16, onlyWith: withAdapters, "Rank of the adapters"),
+    Key(
+      "lora_alpha", .number(NumberRange(0, 1e9, above: true)), default: 32, onlyWith: withAdapters,
+      "Adapters are scaled by alpha / r"),
+    Key(
+      "lora_dropout", .number(NumberRange(0, 1, below: true)), default: JSON(0.05), onlyWith: withAdapters,
+      "Share of an adapter's input that is left out in training"),
+    Key(
+      "lora_target_modules",
+      .word(
+        "all-linear",
+        or: .list(
+          .choice(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]), count: 1...7)),
+      default: "all-linear", onlyWith: withAdapters, "Layers of every block that get an adapter"),
+    Key(
+      "use_rslora", .bool, default: false, onlyWith: withAdapters, "Scale by alpha / sqrt(r) instead (rank-stabilised)"),
   ]
 
   static let schedule = [
@@ -106,7 +130,12 @@ enum FinetuneKeys {
     "gradient_clipping": "max_grad_norm", "max_norm": "max_grad_norm", "beta1": "adam_beta1", "beta2": "adam_beta2",
     "betas": "adam_beta1", "adam_betas": "adam_beta1", "eps": "adam_epsilon", "adam_eps": "adam_epsilon",
     "epsilon": "adam_epsilon", "wd": "weight_decay", "decay": "weight_decay", "finetuning_type": "method",
-    "adapter": "method", "save_interval": "save_steps", "save_every": "save_steps", "checkpoint_steps": "save_steps",
+    "adapter": "method", "peft": "method", "use_peft": "method", "load_in_4bit": "method", "rank": "lora_r",
+    "lora_rank": "lora_r", "r": "lora_r", "alpha": "lora_alpha", "dropout": "lora_dropout",
+    "target_modules": "lora_target_modules", "lora_target": "lora_target_modules",
+    "lora_modules": "lora_target_modules", "lora_target_linear": "lora_target_modules", "rslora": "use_rslora",
+    "lora_use_rslora": "use_rslora", "use_rs_lora": "use_rslora", "peft_use_rslora": "use_rslora",
+    "save_interval": "save_steps", "save_every": "save_steps", "checkpoint_steps": "save_steps",
     "log_interval": "logging_steps", "log_every": "logging_steps", "log_steps": "logging_steps",
     "eval_interval": "eval_steps", "eval_every": "eval_steps", "activation_checkpointing": "gradient_checkpointing",
     "grad_checkpointing": "gradient_checkpointing", "gradient_checkpoint": "gradient_checkpointing",
