@@ -6,7 +6,7 @@ import Tensors
 extension StepCompiler {
   mutating func linearCrossEntropy(_ o: CrossEntropyOperands) throws(TensorError) -> Step.Body {
     let hidden = try resolver.floats(o.hidden, "hidden")
-    let weight = try resolver.floats(o.weight, "weight", columns: hidden.columns)
+    let weight = try HeadWeight(o.weight, columns: hidden.columns, resolver)
     let targets = try resolver.integers(o.targets, "targets", rows: hidden.rows)
     let loss = try resolver.doubles(o.loss, "loss", rows: 1)
     let logits = try resolver.floats(o.logits, "logits", columns: weight.rows)
@@ -28,7 +28,8 @@ extension StepCompiler {
     // Rows with a target in order, then the losses of a chunk.
     let list = MemoryLayout<Int32>.stride * hidden.rows
     let losses = (list + 15) / 16 * 16
-    reserve(shared: losses + MemoryLayout<Double>.stride * logits.rows)
+    let slab = (losses + MemoryLayout<Double>.stride * logits.rows + 63) / 64 * 64
+    reserve(shared: slab + weight.slabBytes)
     let head = CrossEntropy(
       hidden: hidden, weight: weight, targets: targets, logits: logits, gathered: gathered,
       hiddenGradient: hiddenGradient, weightGradient: weightGradient, logitScale: o.logitScale, chunkRows: o.chunk,
@@ -40,6 +41,7 @@ extension StepCompiler {
       let sum = unsafe head.run(
         rows: UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Int32.self),
         losses: UnsafeMutableRawPointer(memory + losses).assumingMemoryBound(to: Double.self),
+        slab: UnsafeMutableRawPointer(memory + slab).assumingMemoryBound(to: Float.self),
         inverseCount: scalars.inverseTargetCount)
       loss[0] += sum * scalars.inverseTargetCount
     }
@@ -68,7 +70,7 @@ extension StepCompiler {
 /// Linear head and cross-entropy over the rows that have a target, `chunkRows` at a time.
 struct CrossEntropy {
   let hidden: Matrix<Float>
-  let weight: Matrix<Float>
+  let weight: HeadWeight
   let targets: Matrix<Int32>
   let logits: Matrix<Float>
   let gathered: Matrix<Float>
@@ -79,9 +81,10 @@ struct CrossEntropy {
   let pool: WorkerPool
 
   /// The sum of losses in f64, row by row; fills the gradients. `rows` has room for every row of hidden, `losses` for
-  /// every row of logits.
+  /// every row of logits, `slab` for the weight's slabs.
   func run(
-    rows: UnsafeMutablePointer<Int32>, losses: UnsafeMutablePointer<Double>, inverseCount: Double
+    rows: UnsafeMutablePointer<Int32>, losses: UnsafeMutablePointer<Double>, slab: UnsafeMutablePointer<Float>,
+    inverseCount: Double
   ) -> Double {
     var count = 0
     for row in 0..<hidden.rows where targets[row] >= 0 {
@@ -99,7 +102,7 @@ struct CrossEntropy {
       let size = min(chunkRows, count - start)
       // With room for all rows every chunk has its own.
       let workspace = logits.rows >= hidden.rows ? start..<start + size : 0..<size
-      unsafe chunk(rows + start, workspace, losses, inverseCount)
+      unsafe chunk(rows + start, workspace, losses, slab, inverseCount)
       for row in 0..<size { unsafe sum += losses[row] }
       start += size
     }
@@ -108,7 +111,7 @@ struct CrossEntropy {
 
   private func chunk(
     _ rows: UnsafeMutablePointer<Int32>, _ workspace: Range<Int>, _ losses: UnsafeMutablePointer<Double>,
-    _ inverseCount: Double
+    _ slab: UnsafeMutablePointer<Float>, _ inverseCount: Double
   ) {
     let size = workspace.count
     let x = gathered.rows(workspace)
@@ -117,7 +120,10 @@ struct CrossEntropy {
     pool.pieces(size, of: StepCompiler.rowsOfTask) { [hidden] range, _ in
       for row in range { unsafe memcpy(x.row(row), hidden.row(Int(rows[row])), bytes) }
     }
-    pool.compute(Product(a: x, transposeA: false, b: weight, transposeB: true, c: y, scale: logitScale))
+    unsafe weight.each(slab, pool) { range, weight in
+      pool.compute(
+        Product(a: x, transposeA: false, b: weight, transposeB: true, c: y.columns(range), scale: logitScale))
+    }
     let wantsGradient = hiddenGradient != nil || weightGradient != nil
     let factor = Float(inverseCount * Double(logitScale))
     pool.run(size) { [targets] row, _ in
@@ -129,10 +135,59 @@ struct CrossEntropy {
     }
     if let hiddenGradient {
       // The gathered rows are no longer needed: their gradients take their place, then go home.
-      pool.compute(Product(a: y, transposeA: false, b: weight, transposeB: false, c: x))
+      unsafe weight.each(slab, pool) { range, weight in
+        pool.compute(
+          Product(
+            a: y.columns(range), transposeA: false, b: weight, transposeB: false, c: x,
+            accumulate: range.lowerBound > 0))
+      }
       pool.pieces(size, of: StepCompiler.rowsOfTask) { range, _ in
         for row in range { unsafe memcpy(hiddenGradient.row(Int(rows[row])), x.row(row), bytes) }
       }
+    }
+  }
+}
+
+/// The head's matrix (V,H): f32, or bf16 that is widened some rows at a time.
+struct HeadWeight {
+  private let floats: Matrix<Float>?
+  private let halves: Matrix<UInt16>?
+  let rows: Int
+  let columns: Int
+  /// Rows of a slab; follow from the shape alone.
+  private let slabRows: Int
+
+  /// Bytes of a slab: few enough for the cache.
+  private static let bytes = 2 << 20
+
+  init(_ view: TensorView, columns: Int, _ resolver: ViewResolver) throws(TensorError) {
+    if resolver.dtype(view) == .bf16 {
+      halves = try resolver.halves(view, "weight", columns: columns)
+      floats = nil
+    } else {
+      floats = try resolver.floats(view, "weight", columns: columns)
+      halves = nil
+    }
+    rows = view.rows
+    self.columns = columns
+    slabRows = max(32, HeadWeight.bytes / max(1, columns * MemoryLayout<Float>.size) / 32 * 32)
+  }
+
+  var slabBytes: Int { halves == nil ? 0 : min(slabRows, rows) * columns * MemoryLayout<Float>.size }
+
+  /// Calls `body` with ranges of rows and their values, in order; `memory` has room for `slabBytes`.
+  func each(
+    _ memory: UnsafeMutablePointer<Float>, _ pool: WorkerPool, _ body: (Range<Int>, Matrix<Float>) -> Void
+  ) {
+    if let floats { return body(0..<rows, floats) }
+    guard let halves else { return }
+    for start in stride(from: 0, to: rows, by: slabRows) {
+      let range = start..<min(rows, start + slabRows)
+      let slab = unsafe Matrix(base: memory, rows: range.count, columns: columns, stride: columns)
+      pool.pieces(range.count, of: StepCompiler.rowsOfTask) { [columns] part, _ in
+        for row in part { unsafe ck_widen(columns, halves.row(start + row), slab.row(row)) }
+      }
+      body(range, slab)
     }
   }
 }

@@ -56,7 +56,7 @@ struct DecoderEmitter {
   }
 
   /// A matrix in f32; one in bf16 or NF4 is widened for this use.
-  mutating func matrix(_ index: Int) -> TensorView {
+  private mutating func matrix(_ index: Int) -> TensorView {
     let stored = weight(index)
     let parts = parameters.tensors[index].quantised
     let name = "\(program[stored.tensor].name).\(phase.rawValue)"

@@ -167,7 +167,8 @@ extension ModelConfig {
     emitter.sumSquares(of: [parameters.embedding], into: squares)
     emitter.update(options, squares: squares, norm: norm)
     return TrainingProgram(
-      program: options.precision.applied(to: emitter.program), shape: shape, parameters: parameters, weights: parameters.slots, inputs: inputs,
+      program: options.precision.applied(to: emitter.program), shape: shape, parameters: parameters,
+      weights: parameters.slots, inputs: inputs,
       rotary: emitter.rotary, loss: loss, norm: norm, clip: emitter.clip, squares: squares)
   }
 
@@ -190,7 +191,8 @@ extension ModelConfig {
     emitter.phase = .loss
     emitter.crossEntropy(hidden: last.out, targets: views.targets, loss: loss, hiddenGradient: nil)
     return LossProgram(
-      program: options.precision.applied(to: emitter.program), parameters: emitter.parameters, weights: emitter.parameters.slots, inputs: inputs,
+      program: options.precision.applied(to: emitter.program), parameters: emitter.parameters,
+      weights: emitter.parameters.slots, inputs: inputs,
       rotary: emitter.rotary, loss: loss)
   }
 }
@@ -235,11 +237,10 @@ extension DecoderEmitter {
   ) {
     let logits = tensor("logits", hidden.rows, config.vocabularySize, role: .workspace)
     let gathered = tensor("logits.hidden", hidden.rows, config.hiddenSize, role: .workspace)
-    let matrix = matrix(parameters.head)
     emit(
       .linearCrossEntropy(
         CrossEntropyOperands(
-          hidden: hidden, weight: matrix, targets: targets, loss: program.view(loss),
+          hidden: hidden, weight: weight(parameters.head), targets: targets, loss: program.view(loss),
           logits: logits, gathered: gathered, hiddenGradient: hiddenGradient,
           weightGradient: hiddenGradient == nil ? nil : gradient(parameters.head),
           chunk: min(config.lossRows, hidden.rows))))

@@ -153,9 +153,10 @@ package struct AttentionOperands: Sendable {
 /// `StepScalars.inverseTargetCount`. Log-sum-exp and the loss are f64.
 ///
 /// With gradients: hiddenGradient (T,H) is overwritten (rows without a target become 0) and weightGradient (V,H)
-/// accumulates. The work is done for `chunk` rows at a time: the chunks are the target rows in order, so the result
-/// does not depend on which rows have none. `logits` (C,V) and `gathered` (C,H) are workspace: C is `chunk`, and every
-/// chunk uses the same rows, or at least T, and every chunk has rows of its own. The bits are the same.
+/// accumulates. The weight is f32 or bf16. The work is done for `chunk` rows at a time: the chunks are the target rows
+/// in order, so the result does not depend on which rows have none. `logits` (C,V) and `gathered` (C,H) are workspace:
+/// C is `chunk`, and every chunk uses the same rows, or at least T, and every chunk has rows of its own. The bits are
+/// the same.
 package struct CrossEntropyOperands: Sendable {
   package var hidden: TensorView
   package var weight: TensorView

@@ -10,7 +10,8 @@ package enum TrainingBenchmark {
   /// Returns tokens per second (median, worst and best update), peak resident memory and the losses.
   package static func run(
     config: ModelConfig, weights: any WeightSource, ids: [Int32], sequence: Int, steps: Int, warmup: Int = 2,
-    batch: Int = 1, precision: Precision = .f32, maxGradNorm: Double = 0,
+    batch: Int = 1, optimizer: Optimizer = .adamW, weightsAreHalf: Bool = false, precision: Precision = .f32,
+    maxGradNorm: Double = 0,
     recompute: TrainerOptions.Checkpointing = .off, backend: any Backend,
     progress: ProgressHandler = { _ in .goOn }
   ) throws(TrainingError) -> JSON {
@@ -28,6 +29,9 @@ package enum TrainingBenchmark {
     options.learningRate = 1e-4
     options.scheduler = .constant
     options.maxGradNorm = maxGradNorm
+    options.optimizer = optimizer
+    options.statesArePaged = optimizer.isPaged
+    options.weightsAreHalf = weightsAreHalf
     options.precision = precision
     options.maxSteps = warmup + steps
     options.batchSize = batch
@@ -39,7 +43,9 @@ package enum TrainingBenchmark {
     let report = try trainer.run(progress: progress)
     let rates = report.rows.dropFirst(warmup).map(\.tokensPerSecond).sorted()
     return [
-      "backend": JSON(backend.name), "sequence": JSON(sequence), "batch": JSON(batch), "steps": JSON(steps),
+      "backend": JSON(backend.name), "optim": JSON(optimizer.rawValue),
+      "bf16": JSON(weightsAreHalf || precision == .bf16),
+      "sequence": JSON(sequence), "batch": JSON(batch), "steps": JSON(steps),
       "gradient_checkpointing": JSON(recompute == .on), "tokens_per_s": JSON(rates[rates.count / 2]),
       "tokens_per_s_worst": JSON(rates[0]), "tokens_per_s_best": JSON(rates[rates.count - 1]),
       "peak_rss_mib": JSON(report.measuredPeak >> 20), "predicted_peak_mib": JSON(plan.predictedPeak >> 20),

@@ -3,7 +3,7 @@ import CPUBackend
 import Tensors
 import Testing
 
-extension ConformanceCase: @retroactive CustomTestStringConvertible {
+extension ConformanceCase: CustomTestStringConvertible {
   public var testDescription: String { id }
 }
 

@@ -1,3 +1,4 @@
+import BackendConformance
 import CKernels
 import Foundation
 import Testing

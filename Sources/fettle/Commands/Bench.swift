@@ -18,6 +18,8 @@ extension Command {
       .value("batch", "N", "such sequences in an update's batch (default: 1)"),
       .value("device", "D", "cpu, cuda or auto (default: cpu)"),
       .value("precision", "P", "f32, or on a card bf16 (default: f32)"),
+      .value("optim", "O", "the optimizer, as finetune's key (default: adamw_torch)"),
+      .flag("bf16", "hold the matrices in bf16"),
       .value("max-grad-norm", "X", "clip gradients to this norm (default: 0, none)"),
       .value("threads", "N", "threads to use (default: all cores)"),
       .flag("gradient-checkpointing", "recompute every block"),
@@ -38,7 +40,8 @@ extension Command {
         sequence: try invocation.whole("sequence", in: 2...1 << 20) ?? 512,
         steps: try invocation.whole("steps", in: 1...1_000_000) ?? 5,
         warmup: try invocation.whole("warmup", in: 0...1_000_000) ?? 2,
-        batch: try invocation.whole("batch", in: 1...1024) ?? 1, precision: try precision(invocation),
+        batch: try invocation.whole("batch", in: 1...1024) ?? 1, optimizer: try optimizer(invocation),
+        weightsAreHalf: invocation.has("bf16"), precision: try precision(invocation),
         maxGradNorm: try invocation.number("max-grad-norm", from: 0) ?? 0,
         recompute: invocation.has("gradient-checkpointing") ? .on : .off, backend: backend)
       terminal.print(report)
@@ -62,6 +65,14 @@ extension Command {
       throw UsageError("--precision takes \(Precision.allCases.map(\.rawValue).joined(separator: ", "))", value: name)
     }
     return precision
+  }
+
+  private static func optimizer(_ invocation: Invocation) throws -> Optimizer {
+    guard let name = invocation.value("optim") else { return .adamW }
+    guard let optimizer = Optimizer(rawValue: name) else {
+      throw UsageError("--optim takes \(Optimizer.allCases.map(\.rawValue).joined(separator: ", "))", value: name)
+    }
+    return optimizer
   }
 
   private static func ids(_ invocation: Invocation, vocabularySize: Int) throws -> [Int32] {

@@ -6,7 +6,7 @@ extension ConformanceCase {
       Workbench.Layout.allCases.map { layout in
         ConformanceCase("cross-entropy-\(setting.id)-\(layout.rawValue)") { try crossEntropy($0, setting, layout) }
       }
-    } + scoreCases
+    } + halfCases + scoreCases
 
   private struct Setting: Sendable {
     var id: String
@@ -23,6 +23,16 @@ extension ConformanceCase {
     (0..<tokens).map { $0 % step == 0 ? Int32($0 * 13 % vocabulary) : -100 }
   }
 
+  /// Weights in bf16, hidden states in f32.
+  private static let halfCases: [ConformanceCase] =
+    (settings.filter { ["chunks", "sparse", "scaled", "loss-only"].contains($0.id) } + [wide]).map { setting in
+      ConformanceCase("cross-entropy-\(setting.id)-bf16") { try crossEntropy($0, setting, .strided, isHalf: true) }
+    }
+
+  /// A bf16 weight of this width is widened in several slabs.
+  private static let wide = Setting(
+    id: "slabs", tokens: 3, width: 4096, vocabulary: 300, chunk: 2, targets: [7, 299, 128], logitScale: 0.02)
+
   private static let settings = [
     Setting(id: "one", tokens: 1, width: 1, vocabulary: 3, chunk: 1, targets: [1]),
     Setting(id: "none", tokens: 5, width: 3, vocabulary: 7, chunk: 2, targets: every(100, 6, 7).dropFirst().map { $0 }),
@@ -36,16 +46,16 @@ extension ConformanceCase {
   ]
 
   private static func crossEntropy(
-    _ backend: any Backend, _ s: Setting, _ layout: Workbench.Layout
+    _ backend: any Backend, _ s: Setting, _ layout: Workbench.Layout, isHalf: Bool = false
   ) throws -> [Mismatch] {
     var bench = Workbench(layout)
     let inverse = 1.0 / 32
     bench.scalars.inverseTargetCount = inverse
     let x = Grid.random(s.tokens, s.width, seed: 1)
-    let w = Grid.random(s.vocabulary, s.width, seed: 2, in: -2...2)
+    let w = Grid.random(s.vocabulary, s.width, seed: 2, in: -2...2).map { isHalf ? Oracle.nearestHalf($0) : $0 }
     let start = Grid.random(s.vocabulary, s.width, seed: 3)
     let hidden = bench.matrix("hidden", x)
-    let weight = bench.matrix("weight", w)
+    let weight = isHalf ? bench.halves("weight", w) : bench.matrix("weight", w)
     let loss = bench.doubles("loss", [0.5])
     let logits = bench.output("logits", s.chunk, s.vocabulary)
     let gathered = bench.output("gathered", s.chunk, s.width)
