@@ -78,8 +78,9 @@ final class AttemptPlace {
       pipeline: execution.runner.pipeline.name, cell: cell.id, stage: cell.stage, kind: cell.kind.name,
       with: cell.settings { try? path($0, $1) }, references: execution.fingerprint.references, inputs: inputs,
       outputs: cell.outputs.map { AttemptSpec.Output(name: $0.name, kind: $0.kind, path: $0.path) },
-      forecast: forecast, environment: cell.environment, seed: cell.seed, number: number, fingerprint: fingerprint, projectRoot: project.root,
-      workFolder: work, outputFolder: outputs, checkpointFolder: checkpoints, eventDescriptor: 3,
+      forecast: forecast, environment: cell.environment, seed: cell.seed, number: number,
+      fingerprint: fingerprint, projectRoot: project.root, workFolder: work, outputFolder: outputs,
+      checkpointFolder: checkpoints, eventDescriptor: 3,
       runner: Int(getpid()))
   }
 

@@ -14,6 +14,11 @@ struct Recovery {
     }
     CommitPoint.reached("recovery.recorded")
     for name in try Files.list(project.cache.work) { Recovery.clear(project.cache.work.appending(name)) }
+    // What a success no longer needs, where the runner was killed before it could remove it.
+    for name in try Files.list(project.cache.checkpoints) {
+      guard let digest = Digest(hex: name.display), try ledger.result(digest) != nil else { continue }
+      Recovery.clear(project.cache.checkpoints.appending(name))
+    }
   }
 
   /// Removes a folder that nothing counts in, also where a stage took away the right to.

@@ -9,7 +9,9 @@ extension StageKind {
         Key(
           "run", .shell, required: true,
           "One text for `/bin/sh -c`; inputs and outputs are given as `$name`, `${vars.x}` is put in as it is"),
-        Key("env", .map(.string), "Variables of the environment with their values; see also the stage's `environment` and `secrets`"),
+        Key(
+          "env", .map(.string),
+          "Variables of the environment with their values; see also the stage's `environment` and `secrets`"),
       ],
       aliases: [
         "cmd": "run", "command": "run", "script": "run", "shell": "run", "exec": "run", "environment": "env",
