@@ -48,8 +48,10 @@ package struct FinetuneStage: StageRunner {
         files: try TokenizerFiles.json(training.tokenizer, template: template), chatTemplate: template
       ).write(trainer.trainedWeights, to: folder, progress: progress)
     }
+    let isHalf = training.options.weightsAreHalf || training.options.precision == .bf16
     let writer = ModelWriter(
-      config: training.finalConfig, generationConfig: training.generationConfig,
+      config: training.finalConfig, storage: isHalf ? .bfloat16 : .float32,
+      generationConfig: training.generationConfig,
       files: try TokenizerFiles.json(training.tokenizer, template: template), chatTemplate: template)
     let source = trainer.trainedWeights
     try unsafe writer.write(to: folder) { name, rows, buffer in

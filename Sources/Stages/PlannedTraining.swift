@@ -66,6 +66,11 @@ package struct PlannedTraining {
     var options = try TrainerOptions(with: with, seed: seed)
     options.pageFolder = with["page_folder"]?.string.map { root.appending($0) } ?? pages ?? root
     self.options = options
+    if options.evalSteps > 0, self.validation == nil {
+      throw TrainingError(
+        "eval_steps has no effect without the input validation", value: "\(options.evalSteps)",
+        remedy: "leave it out, or give the tokens to evaluate on")
+    }
     let overhead = MemoryOverhead.ofThisProcess()
     // What a machine can do matters only where there is something to choose.
     let rates =
@@ -135,6 +140,18 @@ extension TrainerOptions {
     batchSize = whole("per_device_train_batch_size", 8)
     accumulationSteps = whole("gradient_accumulation_steps", 1)
     weightDecay = number("weight_decay", 0)
+    if let name = with["optim"]?.string {
+      guard let optimizer = Optimizer(rawValue: name == "adamw_torch_fused" ? "adamw_torch" : name) else {
+        throw TrainingError("unknown optimizer", value: name)
+      }
+      self.optimizer = optimizer
+    }
+    statesArePaged = optimizer.isPaged
+    embeddingStatesAreFull = with["f32_embedding_states"]?.bool ?? false
+    let isHalf = with["bf16"]?.bool ?? false
+    let isOnCard = Device(with).kind == Device.cuda.rawValue
+    weightsAreHalf = isHalf && !isOnCard
+    precision = isHalf && isOnCard ? .bf16 : .f32
     adamBeta1 = number("adam_beta1", adamBeta1)
     adamBeta2 = number("adam_beta2", adamBeta2)
     adamEpsilon = number("adam_epsilon", adamEpsilon)

@@ -39,7 +39,7 @@ struct FileCanonicalTests {
             "learning_rate": 0.00010
             memory_budget: 2048 MiB
             model: "${vars.base}"
-            num_train_epochs: 3.0
+            warmup_ratio: 0.0
           inputs: {tokens: "${stages.tokens.train}"}
           uses: "finetune"
           description: tunes

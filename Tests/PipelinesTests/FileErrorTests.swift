@@ -94,12 +94,24 @@ struct FileErrorTests {
     Case("yes", 13, "    with: {tokenizer: bytes, packing: yes}", (13, 39), "must be true or false", "write true"),
     Case("null", 13, "    with: {tokenizer: bytes, packing: }", (13, 39), "must be true or false, not nothing"),
     Case(
-      "lora", 21, model + "method: lora}", (21, 43), "'method' cannot be lora", "not available in this version",
+      "freeze", 21, model + "method: freeze}", (21, 43), "'method' cannot be freeze", "not available in this version",
       "choose one of full"),
-    Case("optim", 21, model + "optim: paged_adamw_8bit}", (21, 42), "cannot be paged_adamw_8bit", "adamw_torch"),
+    Case(
+      "optim of another name", 21, model + "optim: adamw_bnb_8bit}", (21, 42), "cannot be adamw_bnb_8bit",
+      "use adamw_8bit"),
+    Case(
+      "beta without Adam", 21, model + "optim: sgd, adam_beta2: 0.9}", (21, 47),
+      "'adam_beta2' has no effect with optim: sgd"),
+    Case(
+      "epsilon without Adam", 21, model + "optim: adafactor, adam_epsilon: 1e-6}", (21, 53),
+      "'adam_epsilon' has no effect with optim: adafactor"),
+    Case(
+      "states that are f32 anyway", 21, model + "f32_embedding_states: true}", (21, 35),
+      "'f32_embedding_states' has no effect with optim: adamw_torch"),
+    Case(
+      "epochs and steps", 21, model + "max_steps: 3, num_train_epochs: 2}", (21, 49),
+      "'num_train_epochs' has no effect with 'max_steps'"),
     Case("scheduler word", 21, model + "lr_scheduler_type: cosin}", (21, 54), "did you mean 'cosine'?"),
-    Case("bf16", 21, model + "bf16: true}", (21, 41), "'bf16' cannot be true"),
-    Case("offloading", 21, model + "activation_offloading: true}", (21, 58), "cannot be true"),
     Case("size", 21, model + "memory_budget: 4GB iB}", (21, 50), "must be a size such as 6GiB"),
     Case("small size", 21, model + "memory_budget: 4}", (21, 50), "at least 1.0 MiB"),
     Case(
@@ -204,7 +216,7 @@ struct FileErrorTests {
       "must be from 0.1 to 1"),
     Case(
       "minhash's key", 9, "      steps: [{dedup: {threshold: 0.5}}]\n      split: {validation: 0.1}", (9, 24),
-      "'threshold' belongs to method: minhash", "add `method: minhash`"),
+      "'threshold' has no effect with method: exact", "it belongs to method: minhash"),
     Case(
       "fields", 8, "      sources: [{path: a, fields: {prompt: x}}]", (8, 35), "names 'prompt' and no 'completion'"),
     Case("split", 9, "      split: {validation: 1.5}", (9, 27), "a share below 1 or a whole number"),

@@ -61,11 +61,18 @@ struct ValueDecoder {
     for (index, key) in table.keys.enumerated() {
       if let condition = key.onlyWith, !holds(condition, values, table) {
         if given[index], let member = members.first(where: { sameBytes($0.name, key.name) }) {
+          let other = word(condition.key, values, table)
           faults.note(
-            member.key, "'\(key.name)' belongs to \(condition.key): \(condition.values.joined(separator: " or "))",
-            remedy: "add `\(condition.key): \(condition.values[0])`, or remove it")
+            member.key, "'\(key.name)' has no effect with \(condition.key): \(other ?? "another value")",
+            remedy: "remove it; it belongs to \(condition.key): \(condition.values.joined(separator: " or "))")
         }
         continue
+      }
+      if given[index], let other = key.notWith, let place = table.place(of: other), let value = values[place],
+        value != 0, let member = members.first(where: { sameBytes($0.name, key.name) })
+      {
+        faults.note(
+          member.key, "'\(key.name)' has no effect with '\(other)'", remedy: "remove one of them")
       }
       if let value = values[index] {
         object.append((key: key.name, value: value))
@@ -82,9 +89,14 @@ struct ValueDecoder {
   }
 
   private func holds(_ condition: (key: String, values: [String]), _ values: [JSON?], _ table: KeyTable) -> Bool {
-    guard let place = table.place(of: condition.key) else { return true }
-    guard let value = (values[place] ?? table.keys[place].fallback)?.string else { return false }
+    guard table.place(of: condition.key) != nil else { return true }
+    guard let value = word(condition.key, values, table) else { return false }
     return condition.values.contains { sameBytes($0, value) }
+  }
+
+  /// The word that a key has, by default too.
+  private func word(_ key: String, _ values: [JSON?], _ table: KeyTable) -> String? {
+    table.place(of: key).flatMap { (values[$0] ?? table.keys[$0].fallback)?.string }
   }
 
   /// The canonical value, or nil when it is faulty or stands outside the result.

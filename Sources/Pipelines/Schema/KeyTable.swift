@@ -11,14 +11,17 @@ package final class Key: Sendable {
   package let identity: Bool
   /// The key has a meaning only while another key of the mapping has one of some values.
   package let onlyWith: (key: String, values: [String])?
+  /// Another key of the mapping that decides instead where both are given.
+  package let notWith: String?
   /// One sentence without a final full stop.
   package let doc: String
 
   package init(
     _ name: String, _ type: ValueType, default fallback: JSON? = nil, required: Bool = false, identity: Bool = true,
-    onlyWith: (key: String, values: [String])? = nil, _ doc: String
+    onlyWith: (key: String, values: [String])? = nil, notWith: String? = nil, _ doc: String
   ) {
     self.onlyWith = onlyWith
+    self.notWith = notWith
     self.name = name
     self.type = type
     self.fallback = fallback

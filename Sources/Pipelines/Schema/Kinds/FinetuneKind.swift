@@ -60,7 +60,9 @@ enum FinetuneKeys {
     Key("learning_rate", .number(NumberRange(0)), default: JSON(5e-5), "The highest learning rate"),
     Key("per_device_train_batch_size", .integer(1...65_536), default: 8, "Sequences in a micro-batch"),
     Key("gradient_accumulation_steps", .integer(1...65_536), default: 1, "Micro-batches in an optimizer step"),
-    Key("num_train_epochs", .number(NumberRange(0, 1e6, above: true)), default: 3, "Passes over the tokens"),
+    Key(
+      "num_train_epochs", .number(NumberRange(0, 1e6, above: true)), default: 3, notWith: "max_steps",
+      "Passes over the tokens"),
     Key("max_steps", .integer(1...1_000_000_000), "Optimizer steps; counts instead of `num_train_epochs` when given"),
     Key(
       "lr_scheduler_type",
@@ -70,27 +72,57 @@ enum FinetuneKeys {
           "cosine_with_restarts": Key.notYet, "cosine_with_min_lr": Key.notYet, "polynomial": Key.notYet,
           "inverse_sqrt": Key.notYet, "reduce_lr_on_plateau": Key.notYet, "warmup_stable_decay": Key.notYet,
         ]), default: "linear", "How the learning rate falls after the warm-up"),
-    Key("warmup_ratio", .number(NumberRange(0, 1)), default: 0, "Share of the steps in which the rate rises from 0"),
+    Key(
+      "warmup_ratio", .number(NumberRange(0, 1)), default: 0,
+      "Share of the steps in which the rate rises from 0"),
     Key("warmup_steps", .integer(0...1_000_000_000), default: 0, "Steps in which the rate rises; instead of the ratio"),
   ]
+
+  private static let withAdam = (
+    key: "optim",
+    values: [
+      "adamw_torch", "adamw_torch_fused", "adamw_bf16", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit",
+    ]
+  )
+  private static let withSmallStates = (key: "optim", values: ["adamw_8bit", "paged_adamw_8bit", "adamw_bf16"])
 
   static let optimizer = [
     Key(
       "optim",
       .choice(
-        ["adamw_torch"],
-        refused: Dictionary(
-          uniqueKeysWithValues: [
-            "adamw_torch_fused", "adamw_hf", "adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit", "paged_adamw_32bit",
-            "paged_adamw", "adafactor", "sgd", "lion_8bit", "lion_32bit", "galore_adamw", "rmsprop", "adagrad", "muon",
-          ].map { ($0, Key.notYet) })),
-      default: "adamw_torch", "The optimizer: AdamW with f32 states, as PyTorch has it"),
+        withAdam.values + ["sgd", "adafactor"],
+        refused: [
+          "adamw_hf": "use adamw_torch", "adamw": "use adamw_torch", "adam": "use adamw_torch",
+          "adamw_torch_8bit": "use adamw_8bit", "adamw_bnb_8bit": "use adamw_8bit", "adamw_8bits": "use adamw_8bit",
+          "paged_adamw": "use paged_adamw_32bit", "paged_adam": "use paged_adamw_32bit",
+          "paged_adamw_bnb_8bit": "use paged_adamw_8bit",
+        ].merging(
+          [
+            "lion_8bit", "lion_32bit", "paged_lion_8bit", "paged_lion_32bit", "galore_adamw", "galore_adamw_8bit",
+            "rmsprop", "adagrad", "muon", "adamw_torch_4bit", "adamw_anyprecision", "apollo_adamw", "lomo", "adalomo",
+            "schedule_free_adamw", "ademamix",
+          ].map { ($0, Key.notYet) }, uniquingKeysWith: { own, _ in own })),
+      default: "adamw_torch",
+      "The optimizer: AdamW with f32 states (`adamw_torch`, `adamw_torch_fused` is the same), bf16 states "
+        + "(`adamw_bf16`) or 8-bit states (`adamw_8bit`, as bitsandbytes has them); the paged ones keep states below "
+        + "memory; `sgd` has no momentum; `adafactor` takes the given learning rate"),
+    Key(
+      "f32_embedding_states", .bool, default: false, onlyWith: withSmallStates,
+      "Keep f32 states for the embedding and the head"),
     Key("weight_decay", .number(NumberRange(0)), default: 0, "Decay of the weights, decoupled from the gradient"),
-    Key("adam_beta1", .number(NumberRange(0, 1, below: true)), default: JSON(0.9), "Decay of the first moment"),
-    Key("adam_beta2", .number(NumberRange(0, 1, below: true)), default: JSON(0.999), "Decay of the second moment"),
-    Key("adam_epsilon", .number(NumberRange(0, above: true)), default: JSON(1e-8), "What keeps the division finite"),
+    Key(
+      "adam_beta1", .number(NumberRange(0, 1, below: true)), default: JSON(0.9), onlyWith: withAdam,
+      "Decay of the first moment"),
+    Key(
+      "adam_beta2", .number(NumberRange(0, 1, below: true)), default: JSON(0.999), onlyWith: withAdam,
+      "Decay of the second moment"),
+    Key(
+      "adam_epsilon", .number(NumberRange(0, above: true)), default: JSON(1e-8), onlyWith: withAdam,
+      "What keeps the division finite"),
     Key("max_grad_norm", .number(NumberRange(0)), default: 1, "Clip the gradient's norm to this; 0 for no clipping"),
-    Key("bf16", .off(Key.notYet), default: false, "Train in bfloat16"),
+    Key(
+      "bf16", .bool, default: false,
+      "Hold matrices in bfloat16 without a copy in f32, rounded by chance when they are updated"),
     .seed("Seeds the order of the sequences and the weights of presets"),
   ]
 
