@@ -43,12 +43,17 @@ SOURCE(update)
 #embed "kernels/update.cu"
   , 0};
 
+SOURCE(adafactor)
+#embed "kernels/adafactor.cu"
+  , 0};
+
 cc_kernel_source cc_kernel(int index) {
   static const cc_kernel_source sources[] = {
     {"prelude.cuh", prelude}, {"embedding.cu", embedding}, {"rows.cu", rows}, {"norm.cu", norm}, {"rope.cu", rope},
     {"attention.cu", attention}, {"flash.cu", flash},
     {"cache.cu", cache}, {"gated.cu", gated}, {"loss.cu", loss},
     {"elements.cu", elements}, {"reduce.cu", reduce}, {"update.cu", update},
+    {"adafactor.cu", adafactor},
   };
   static const cc_kernel_source none = {0, 0};
   return index >= 0 && index < (int)(sizeof sources / sizeof *sources) ? sources[index] : none;

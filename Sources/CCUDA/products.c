@@ -49,10 +49,13 @@ cc_products *cc_products_open(const char *path, char *message, size_t capacity) 
   return NULL;
 }
 
+// Algorithms that are asked for, the likeliest first.
+enum { CHOICES = 8 };
+
 struct cc_product {
   void *description, *a, *b, *c;
-  algorithm algorithm;
-  size_t workspace;
+  choice choices[CHOICES];
+  int count, chosen;
 };
 
 // cublasComputeType_t, cublasLtMatmulDescAttributes_t, cublasLtMatmulPreferenceAttributes_t, cublasLtEpilogue_t.
@@ -105,24 +108,24 @@ int cc_product_make(
   if (!result) result = p->prefer(preference, ALIGNMENT_B, &s->align_b, sizeof s->align_b);
   if (!result) result = p->prefer(preference, ALIGNMENT_C, &s->align_c, sizeof s->align_c);
   if (!result) result = p->prefer(preference, ALIGNMENT_D, &s->align_c, sizeof s->align_c);
-  choice found;
-  memset(&found, 0, sizeof found);
-  int count = 0;
   cc_product *made = *product;
   if (!result) {
     result = p->choose(
-      handle, made->description, made->a, made->b, made->c, made->c, preference, 1, &found, &count);
+      handle, made->description, made->a, made->b, made->c, made->c, preference, CHOICES, made->choices, &made->count);
   }
-  if (!result && count < 1) result = 15;  // CUBLAS_STATUS_NOT_SUPPORTED
+  if (!result && made->count < 1) result = 15;  // CUBLAS_STATUS_NOT_SUPPORTED
   if (preference) p->end_preference(preference);
   if (result) {
     cc_product_end(p, made);
     *product = NULL;
     return result;
   }
-  made->algorithm = found.algorithm;
-  made->workspace = found.workspace;
   return 0;
+}
+
+int cc_product_choices(const cc_product *product) { return product->count; }
+void cc_product_choose(cc_product *product, int index) {
+  if (index >= 0 && index < product->count) product->chosen = index;
 }
 
 int cc_product_run(
@@ -130,6 +133,6 @@ int cc_product_run(
   cc_address b, cc_address c, cc_address workspace, size_t workspace_bytes, cc_handle stream) {
   return p->run(
     handle, product->description, &alpha, (const void *)a, product->a, (const void *)b, product->b, &beta,
-    (const void *)c, product->c, (void *)c, product->c, &product->algorithm, (void *)workspace, workspace_bytes,
+    (const void *)c, product->c, (void *)c, product->c, &product->choices[product->chosen].algorithm, (void *)workspace, workspace_bytes,
     stream);
 }

@@ -26,6 +26,7 @@ import Tensors
   /// Counts the blocks of a reduction that have ended; 0 between instructions.
   var endedBlocks: cc_address { faults + 64 }
   let kernels: KernelLibrary
+  let choices: ProductChoices
   let profile = Mutex<[String: (seconds: Double, count: Int)]?>(nil)
   let peakTaken = Mutex(0)
   /// One program runs at a time.
@@ -79,6 +80,7 @@ import Tensors
     faults = address
     unsafe try check(cc_fill(driver, faults, 0, 256, compute), "clear memory")
     kernels = KernelLibrary(libraries, architecture: architecture)
+    choices = ProductChoices(card: name, libraries: libraries)
   }
 
   deinit {

@@ -99,8 +99,11 @@ typedef struct cc_product cc_product;
 int cc_products_start(const cc_products *, cc_handle *handle);
 int cc_products_end(const cc_products *, cc_handle handle);
 size_t cc_products_version(const cc_products *);
-// Chooses an algorithm; the same shape on the same card and library gives the same one.
+// Finds algorithms, the likeliest first, which is taken unless another is chosen; the same shape on the same card and
+// library gives the same ones.
 int cc_product_make(const cc_products *, cc_handle handle, const cc_product_shape *, cc_product **product);
+int cc_product_choices(const cc_product *product);
+void cc_product_choose(cc_product *product, int index);
 void cc_product_end(const cc_products *, cc_product *product);
 // c = alpha a b + beta c.
 int cc_product_run(

@@ -80,31 +80,3 @@ extension LaunchCompiler {
     }
   }
 }
-
-/// A product with its chosen algorithm.
-@safe private final class Product {
-  private let device: CUDADevice
-  private let product: OpaquePointer
-
-  init(_ shape: cc_product_shape, device: CUDADevice, at place: String) throws(TensorError) {
-    self.device = device
-    var made: OpaquePointer?
-    var shape = shape
-    let result = unsafe cc_product_make(device.libraries.products, device.products, &shape, &made)
-    guard result == 0, let product = unsafe made else {
-      throw TensorError(
-        Problem(
-          "cuBLASLt has no algorithm for a product of \(shape.n) x \(shape.m) x \(shape.k)", at: place,
-          value: "status \(result)"))
-    }
-    unsafe self.product = product
-  }
-
-  deinit { unsafe cc_product_end(device.libraries.products, product) }
-
-  func run(_ a: cc_address, _ b: cc_address, _ c: cc_address, alpha: Float, beta: Float) -> Int32 {
-    unsafe cc_product_run(
-      device.libraries.products, device.products, product, alpha, beta, a, b, c, device.workspace,
-      CUDADevice.workspaceBytes, device.compute)
-  }
-}

@@ -31,6 +31,7 @@ struct UpdateNumbers: BitwiseCopyable {
     seed = scalars.seed
     step = UInt32(truncatingIfNeeded: count)
     stream = UInt32(truncatingIfNeeded: o.stream)
+    if o.rule == .adafactor { rate = Float(learningRate) }
     if o.rule == .sgd {
       // As the kernel has them: the rate alone, and the decay where the second moment's factor is otherwise.
       rate = Float(learningRate)
@@ -46,7 +47,7 @@ extension LaunchCompiler {
     case .adamW: return try elementwiseUpdate(o, "adamw", states: 2...2)
     case .sgd: return try elementwiseUpdate(o, "sgd", states: 0...1)
     case .adamW8bit: return try blockwiseUpdate(o)
-    case .adafactor: throw resolver.refuse("cards have no update of this kind yet", o.rule.rawValue)
+    case .adafactor: return try adafactor(o)
     }
   }
 
@@ -103,6 +104,78 @@ extension LaunchCompiler {
     return [
       try kernel("update.cu", "adamw_blocks", macros, grid: (min((blocks + 7) / 8, 8192), 1), arguments)
     ]
+  }
+
+  /// States: means of squared gradients by row (R,1) and by column (1,C), or of every element (1,C) of a vector.
+  private mutating func adafactor(_ o: UpdateOperands) throws(TensorError) -> [Launch] {
+    let w = try resolver.floats(o.weight, "weight")
+    try resolver.require(
+      o.states.count == 2 || o.states.count == 1 && w.rows == 1, "Adafactor has two states, a vector's one",
+      "\(o.states.count)")
+    let g = try resolver.floats(o.gradient, "gradient", rows: w.rows, columns: w.columns)
+    let clip = try resolver.doubles(o.clip, "clip", rows: 1).address
+    var byRow: DeviceMatrix?
+    if o.states.count == 2 { byRow = try resolver.matrix(o.states[0], "row means", [.f32], rows: w.rows, columns: 1) }
+    let byColumn = try resolver.matrix(
+      o.states[o.states.count - 1], "column means", [.f32], rows: 1, columns: w.columns)
+    guard w.count > 0 else { return [] }
+    let sizes = try scratch(w.rows * 12 + w.columns * 4)
+    let rowFactors = sizes + UInt64(w.rows * 8)
+    let factors = rowFactors + UInt64(w.rows * 4)
+    let numbers = addNumbers(o)
+    let macros = updateMacros(w, g, nil, "VEC=1")
+    func launch(
+      _ entry: String, _ blocks: Int, _ build: (inout Arguments) -> Void
+    ) throws(TensorError) -> Launch {
+      var arguments = Arguments()
+      build(&arguments)
+      return try kernel("adafactor.cu", entry, macros, grid: (blocks, 1), arguments)
+    }
+    var launches = [
+      try launch("adafactor_columns", (w.columns + 31) / 32) {
+        $0.add(g)
+        $0.add(Int32(w.rows))
+        $0.add(Int32(w.columns))
+        for address in [byColumn.address, factors, clip, numbers] { $0.add(address) }
+      }
+    ]
+    if let byRow {
+      launches.append(
+        try launch("adafactor_rows", w.rows) {
+          $0.add(g)
+          $0.add(Int32(w.columns))
+          $0.add(byRow)
+          for address in [clip, numbers] { $0.add(address) }
+        })
+    }
+    launches.append(
+      try launch("adafactor_factors", 1) {
+        $0.add(byRow)
+        $0.add(Int32(w.rows))
+        for address in [rowFactors, clip] { $0.add(address) }
+      })
+    launches.append(
+      try launch("adafactor_sizes", w.rows) {
+        $0.add(g)
+        $0.add(Int32(w.columns))
+        for address in [factors, rowFactors, sizes, clip] { $0.add(address) }
+      })
+    launches.append(
+      try launch("adafactor_rates", 1) {
+        $0.add(sizes)
+        $0.add(Int32(w.rows))
+        $0.add(Int32(w.columns))
+        for address in [rowFactors, clip, numbers] { $0.add(address) }
+      })
+    launches.append(
+      try launch("adafactor_step", w.rows) {
+        $0.add(w)
+        $0.add(g)
+        $0.add(Int32(w.columns))
+        for address in [factors, rowFactors, clip, numbers] { $0.add(address) }
+        $0.add(Int64(o.start))
+      })
+    return launches
   }
 
   private func updateMacros(

@@ -70,7 +70,8 @@ import Tensors
     let isKnown = newest == 0 || architecture <= newest
     // Hopper's own instructions need the name with the letter.
     let target = isKnown ? "sm_\(architecture)\(architecture == 90 ? "a" : "")" : "compute_\(newest)"
-    let options = ["--gpu-architecture=\(target)", "--std=c++17"] + key.macros.map { "-D\($0)" }
+    let options =
+      ["--gpu-architecture=\(target)", "--std=c++17"] + KernelSource.options(key.file) + key.macros.map { "-D\($0)" }
     let identity = (libraries.versions + options + [source]).joined(separator: "\u{0}")
     let file = KernelLibrary.folder.appending(Digest(of: identity).hex + ".kernel")
     if let known = try? Files.read(file, limit: 1 << 28), !known.isEmpty { return known }

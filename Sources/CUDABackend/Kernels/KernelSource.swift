@@ -13,6 +13,12 @@ package enum KernelSource {
     return result
   }()
 
+  /// Options that a file is compiled with. Updates multiply and add apart, so that a part of a weight has the bits that it
+  /// has in the whole, whatever is moved at a time.
+  package static func options(_ file: String) -> [String] {
+    ["update.cu", "adafactor.cu"].contains(file) ? ["--fmad=false"] : []
+  }
+
   /// The text that is compiled for a file: the prelude and the file.
   package static func text(_ file: String) -> String? {
     guard let prelude = files["prelude.cuh"], let body = files[file] else { return nil }
@@ -52,7 +58,7 @@ package enum KernelTable {
     "attention": [.kernel("attention.cu", ["attention"]), .kernel("flash.cu", ["first_keys", "flash"])],
     "attentionBackward": [
       .kernel("attention.cu", ["attention_delta", "attention_q_backward", "attention_kv_backward"]),
-      .kernel("flash.cu", ["first_keys", "flash_delta", "flash_q_backward", "flash_kv_backward"]),
+      .kernel("flash.cu", ["first_keys", "flash_delta", "flash_q_backward", "flash_kv_backward", "flash_kv_sum"]),
     ],
     "appendToCache": [.kernel("cache.cu", ["append_to_cache"])],
     "attentionOverCache": [.kernel("cache.cu", ["attention_over_cache"])],
@@ -74,6 +80,14 @@ package enum KernelTable {
     "clipFactor": [.kernel("reduce.cu", ["clip_factor"])],
     "adamW": [.kernel("update.cu", ["adamw"])],
     "adamW8bit": [.kernel("update.cu", ["adamw_blocks"])],
+    "adafactor": [
+      .kernel(
+        "adafactor.cu",
+        [
+          "adafactor_columns", "adafactor_rows", "adafactor_factors", "adafactor_sizes", "adafactor_rates",
+          "adafactor_step",
+        ])
+    ],
     "sgd": [.kernel("update.cu", ["sgd"])],
     "cast": [.kernel("elements.cu", ["scaled"])],
     "dropout": [.kernel("elements.cu", ["dropout"])],
