@@ -96,12 +96,15 @@ extension MemoryTable {
 package struct MemoryOverhead: Sendable, Equatable {
   /// Code, libraries and the runtime's heap before anything is planned.
   package var process = 40 << 20
-  /// Packing buffers of the matrix products and per-thread scratch, as far as they are touched.
+  /// Packing buffers of the matrix products and per-thread scratch, as far as a large model touches them.
   package var backend = 12 << 20
   /// Examples' tables; a plan adds the examples' tokens and its programs.
   package var data = 2 << 20
   /// Pieces of a checkpoint or a model file on their way to disk.
   package var checkpoint = 2 * WeightPieces.bytes
+
+  /// Whether `process` was measured in this process.
+  private(set) var isMeasured = false
 
   package init() {}
 
@@ -110,7 +113,18 @@ package struct MemoryOverhead: Sendable, Equatable {
     var overhead = MemoryOverhead()
     ProcessMemory.returnFree()
     overhead.process = max(8 << 20, ProcessMemory.current)
+    overhead.isMeasured = true
     return overhead
+  }
+
+  /// The same for a model whose tensors may be too small to fill the buffers.
+  func fitted(to config: ModelConfig) -> MemoryOverhead {
+    var result = self
+    let block = 2 * config.hiddenSize * config.intermediateSize * MemoryLayout<Float>.stride
+    result.backend = min(backend, (4 << 20) + 2 * block)
+    let largest = max(block, config.vocabularySize * config.hiddenSize * MemoryLayout<Float>.stride)
+    result.checkpoint = min(checkpoint, 2 * largest)
+    return result
   }
 
   /// What a program takes beside the tensors it names, ready to run.

@@ -17,12 +17,12 @@ package struct PlanSearch: Sendable {
   }
 
   struct Choice {
-    let candidate: Candidate
+    var candidate: Candidate
     let bounds: [Int: BoundProgram]
     let flush: Program
     let arenaBytes: Int
     let pageBytes: Int
-    let memory: MemoryTable
+    var memory: MemoryTable
     /// Estimated time of a step as a multiple of a step without any technique.
     let slowdown: Double
     /// The fastest plan that needs more than the budget for which there is less time, of those that were tried.
@@ -32,27 +32,58 @@ package struct PlanSearch: Sendable {
   let config: ModelConfig
   let options: TrainerOptions
   let workload: Workload
-  let overhead: MemoryOverhead
+  var overhead: MemoryOverhead
   let rates: MachineRates
+  /// Whether the training will run in this process, so that what it holds can be measured.
+  var isThisProcess = false
 
   private var blocks: Int { config.layerCount }
 
   /// The fastest plan that fits; without a budget the fastest of all.
   func fastest() throws(TrainingError) -> Choice {
     if let passes = options.passes { return choice(passes) }
-    let plain = plainest
-    guard let budget = options.memoryBudget else { return choice(plain) }
-    var all: [Candidate] = []
-    var best = tried(plain, budget, &all)
-    if best.bytes > budget {
-      for family in families { best = better(best, family, budget, &all) }
+    guard let budget = options.memoryBudget else { return choice(plainest) }
+    // What the search itself leaves behind is known afterwards, and taken off what there is to plan with.
+    var left = budget
+    for _ in 0..<3 {
+      let found = try fastest(within: left, of: budget)
+      let measured = measured(found)
+      if measured.memory.total <= budget { return measured }
+      left -= measured.memory.total - budget + (1 << 20)
     }
-    guard best.bytes <= budget else { throw tooSmall(budget, smallest: smallest(all)) }
+    throw tooSmall(budget, smallest: budget + (16 << 20))
+  }
+
+  private func fastest(within left: Int, of budget: Int) throws(TrainingError) -> Choice {
+    var all: [Candidate] = []
+    var best = tried(plainest, left, &all)
+    if best.bytes > left {
+      for family in families { best = better(best, family, left, &all) }
+    }
+    guard best.bytes <= left else { throw tooSmall(budget, smallest: smallest(all) + budget - left) }
     var result = choice(best.passes)
     // Only largest steps were tried; other counts of micro-batches are smaller, but are placed on their own.
-    guard result.memory.total <= budget else { throw tooSmall(budget, smallest: result.memory.total) }
-    result.faster = all.filter { $0.bytes > budget && $0.estimate.seconds < best.estimate.seconds * 0.98 }
+    guard result.memory.total <= left else {
+      throw tooSmall(budget, smallest: result.memory.total + budget - left)
+    }
+    result.faster = all.filter { $0.bytes > left && $0.estimate.seconds < best.estimate.seconds * 0.98 }
       .min { $0.bytes < $1.bytes }
+    return result
+  }
+
+  /// A choice with what the process holds now, its programs among it, instead of what it was thought to hold.
+  private func measured(_ choice: Choice) -> Choice {
+    guard isThisProcess, let largest = choice.bounds[workload.microBatchCounts.first ?? 1] else { return choice }
+    ProcessMemory.returnFree()
+    var result = choice
+    var beside = overhead
+    beside.process = max(overhead.process, ProcessMemory.current)
+    let one = MemoryOverhead.program(largest.program)
+    beside.data += one * (1 + TrainingEngine.programLimit(one, for: workload))
+    result.memory = MemoryTable(
+      largest.program, plan: largest.plan, arenaBytes: choice.arenaBytes, overhead: beside)
+    result.candidate = Candidate(
+      passes: choice.candidate.passes, bytes: result.memory.total, estimate: choice.candidate.estimate)
     return result
   }
 

@@ -127,7 +127,7 @@ final class TrainingEngine {
 
   /// Loaded programs kept at a time beside the longest one: as many as there may be shapes, as long as they are small.
   static func programLimit(_ bytes: Int, for workload: Workload) -> Int {
-    workload.hasOneShape ? 0 : max(1, min(23, (24 << 20) / max(bytes, 1)))
+    min(workload.shapeCount - 1, max(1, min(23, (24 << 20) / max(bytes, 1))))
   }
 
   private var programLimit: Int {

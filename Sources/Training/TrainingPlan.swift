@@ -57,10 +57,11 @@ package struct TrainingPlan: Sendable {
     try options.check()
     let schedule = StepSchedule(examples: data.count, options: options)
     let workload = try Workload(config: config, data: data, validation: validation, schedule: schedule)
-    var overhead = overhead
+    var overhead = overhead.fitted(to: config)
     overhead.data += workload.dataBytes
     if options.quantisesBase { overhead.checkpoint += MemoryOverhead.quantising(config) }
-    let search = PlanSearch(config: config, options: options, workload: workload, overhead: overhead, rates: rates)
+    var search = PlanSearch(config: config, options: options, workload: workload, overhead: overhead, rates: rates)
+    search.isThisProcess = overhead.isMeasured
     let choice = try search.fastest()
     self.config = config
     self.options = options
@@ -115,8 +116,8 @@ package struct Workload: Sendable, Equatable {
   package private(set) var positions = 1
   /// Bytes that the examples take when all are in memory: an id, its mask and its share of the segments for each token.
   package private(set) var dataBytes = 0
-  /// Whether all micro-batches are of one length, padding included.
-  package private(set) var hasOneShape = true
+  /// How many different shapes updates have, up to a limit.
+  package private(set) var shapeCount = 1
   /// How many micro-batches an update can have, the largest first.
   package private(set) var microBatchCounts: [Int] = []
 
@@ -167,20 +168,24 @@ package struct Workload: Sendable, Equatable {
     let exact = min(
       schedule.totalSteps, max(schedule.stepsPerEpoch, Workload.countedExamples / schedule.examplesPerStep))
     var order: [Int] = []
+    var shapes: Set<[Int]> = []
     for step in 0..<exact {
       let place = schedule.place(of: step)
       if place.update == 0 || order.isEmpty { order = schedule.order(epoch: place.epoch) }
+      var shape: [Int] = []
       for batch in schedule.microBatches(update: place.update, order: order) {
         let count = batch.reduce(0) { $0 + sizes[$1].tokens }
         let padded = MicroBatch.bucket(count)
-        if microBatches > 0, padded != longestMicroBatch { hasOneShape = false }
+        shape.append(padded)
         tokens += count
         paddedTokens += padded
         targets += batch.reduce(0) { $0 + sizes[$1].targets }
         microBatches += 1
         longestMicroBatch = max(longestMicroBatch, padded)
       }
+      if shapes.count < Workload.countedShapes { shapes.insert(shape) }
     }
+    shapeCount = max(1, shapes.count)
     if exact < schedule.totalSteps {
       // The rest is like what was counted, except that its longest micro-batch could be any examples together.
       let share = Double(schedule.totalSteps) / Double(exact)
@@ -191,6 +196,8 @@ package struct Workload: Sendable, Equatable {
       longestMicroBatch = MicroBatch.bucket(longest)
     }
   }
+
+  private static let countedShapes = 64
 
   /// Examples that are counted one by one; longer trainings are extrapolated.
   private static let countedExamples = 4_000_000
