@@ -72,7 +72,7 @@ struct StepRun {
 /// Runs one step over micro-batches of examples.
 func runStep(
   _ config: ModelConfig, _ batches: [[TrainingExample]], options: StepOptions = StepOptions(),
-  change: (Program) -> Program = { $0 }, rate: Double = 1e-2, threads: Int = 2
+  weights: (any WeightSource)? = nil, change: (Program) -> Program = { $0 }, rate: Double = 1e-2, threads: Int = 2
 ) throws -> StepRun {
   let micro = try batches.map { try MicroBatch($0, vocabularySize: config.vocabularySize) }
   var step = config.trainingStep(
@@ -82,8 +82,9 @@ func runStep(
   let plan = MemoryPlan(step.program)
   let loaded = try backend.load(step.program, plan: plan, in: backend.makeArena(bytes: plan.arenaBytes))
   step.rotary.write(into: loaded)
-  try loaded.loadWeights(from: LivelyWeights(config: config), into: step.weights)
-  try loaded.loadQuantised(from: LivelyWeights(config: config), into: step.parameters.quantised)
+  let source = weights ?? LivelyWeights(config: config)
+  try loaded.loadWeights(from: source, into: step.weights)
+  try loaded.loadQuantised(from: source, into: step.parameters.quantised)
   if let adapter = options.adapter {
     try loaded.loadWeights(from: LivelyAdapters(config: config, options: adapter), into: step.trained)
   }
