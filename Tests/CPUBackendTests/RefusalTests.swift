@@ -1,5 +1,5 @@
-import Basics
 import BackendConformance
+import Basics
 import CPUBackend
 import Tensors
 import Testing

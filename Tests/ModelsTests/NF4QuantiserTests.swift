@@ -1,9 +1,8 @@
 import Basics
 import CPUBackend
+import Models
 import Tensors
 import Testing
-
-@testable import Models
 
 @Suite struct `NF4` {
   private static func quantised(_ values: [Float], rows: Int, columns: Int, pieces: Int) throws -> NF4Quantiser.Contents

@@ -4,8 +4,7 @@ import Foundation
 import Models
 import Tensors
 import Testing
-
-@testable import Training
+import Training
 
 /// An optimizer with the format of the weights that it changes.
 struct OptimizerChoice: Sendable, CustomTestStringConvertible {

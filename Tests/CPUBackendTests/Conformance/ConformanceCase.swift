@@ -56,7 +56,9 @@ package struct Mismatch: CustomStringConvertible {
     return []
   }
 
-  package static func compare(_ what: String, _ got: [Double], _ expected: [Double], tolerance: Double = 1e-6) -> [Mismatch] {
+  package static func compare(_ what: String, _ got: [Double], _ expected: [Double], tolerance: Double = 1e-6)
+    -> [Mismatch]
+  {
     for (index, (a, b)) in zip(got, expected).enumerated() where !(abs(a - b) <= tolerance * max(1, abs(b))) {
       return [Mismatch(what, "row \(index) is \(a), not \(b)")]
     }

@@ -19,7 +19,8 @@ package struct Grid: Sendable, Equatable {
   }
 
   /// Uniform numbers in `range` that f32 holds exactly.
-  package static func random(_ rows: Int, _ columns: Int, seed: UInt64, in range: ClosedRange<Double> = -1...1) -> Grid {
+  package static func random(_ rows: Int, _ columns: Int, seed: UInt64, in range: ClosedRange<Double> = -1...1) -> Grid
+  {
     var generator = SeededGenerator(seed: seed, stream: UInt64(rows * 1000 + columns))
     return Grid(rows, columns) { _, _ in
       Double(Float(range.lowerBound + generator.uniform() * (range.upperBound - range.lowerBound)))

@@ -77,7 +77,9 @@ package struct Workbench {
     return program.view(id)
   }
 
-  package mutating func add(_ operation: Operation) { program.instructions.append(Instruction(operation, phase: .forward)) }
+  package mutating func add(_ operation: Operation) {
+    program.instructions.append(Instruction(operation, phase: .forward))
+  }
 
   /// Loads without running.
   package func load(on backend: any Backend) throws -> any LoadedProgram {
