@@ -22,6 +22,16 @@ package final class CUDABackend: Backend {
   /// Free and all bytes of the card's memory, other programs' share counted as taken.
   package func memory() throws(TensorError) -> (free: Int, total: Int) { try device.memory() }
 
+  /// What the card's memory will hold beside an arena: what is taken now, this program's context and libraries and other
+  /// programs included, and what kernels and partial sums will take.
+  package func outside() throws(TensorError) -> Int {
+    let room = try device.memory()
+    return room.total - room.free + CUDABackend.later
+  }
+
+  /// Machine code of kernels and partial sums of a large training; measured on an H100.
+  private static let later = 72 << 20
+
   /// The most of the card's memory that was taken when a program had run, other programs' share counted.
   package var peakTaken: Int { device.peakTaken.withLock { $0 } }
 

@@ -23,6 +23,12 @@ struct DeviceMatrix {
     DeviceMatrix(address: address, rows: min(rows, 1), columns: count, stride: count, dtype: dtype)
   }
 
+  func columns(_ range: Range<Int>) -> DeviceMatrix {
+    DeviceMatrix(
+      address: address + UInt64(range.lowerBound * dtype.size), rows: rows, columns: range.count, stride: stride,
+      dtype: dtype)
+  }
+
   func rows(_ range: Range<Int>) -> DeviceMatrix {
     DeviceMatrix(
       address: address + UInt64(range.lowerBound * stride * dtype.size), rows: range.count, columns: columns,

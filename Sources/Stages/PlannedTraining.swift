@@ -1,4 +1,5 @@
 import Basics
+import CUDABackend
 import Models
 import Tokenization
 import Training
@@ -65,16 +66,20 @@ package struct PlannedTraining {
     }
     var options = try TrainerOptions(with: with, seed: seed)
     options.pageFolder = with["page_folder"]?.string.map { root.appending($0) } ?? pages ?? root
+    let card = try Device(with).kind == Device.cuda.rawValue ? Device(with).backend() as? CUDABackend : nil
+    let hasBudget = options.memoryBudget != nil
+    // All of a card is the budget where none is given: what does not fit is found out here.
+    if let card { options.memoryBudget = min(options.memoryBudget ?? Int.max, try card.memory().total) }
     self.options = options
     if options.evalSteps > 0, self.validation == nil {
       throw TrainingError(
         "eval_steps has no effect without the input validation", value: "\(options.evalSteps)",
         remedy: "leave it out, or give the tokens to evaluate on")
     }
-    let overhead = MemoryOverhead.ofThisProcess()
+    let overhead = try card.map { MemoryOverhead.ofCard(outside: try $0.outside()) } ?? .ofThisProcess()
     // What a machine can do matters only where there is something to choose.
     let rates =
-      try options.memoryBudget == nil
+      try !hasBudget
       ? .assumed : MachineRates.measure(Device.backend(with), pageFolder: options.pageFolder)
     plan = try TrainingPlan(
       config: model.files.config, data: data, validation: self.validation, options: options, overhead: overhead,

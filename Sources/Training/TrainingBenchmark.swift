@@ -12,7 +12,7 @@ package enum TrainingBenchmark {
     config: ModelConfig, weights: any WeightSource, ids: [Int32], sequence: Int, steps: Int, warmup: Int = 2,
     batch: Int = 1, optimizer: Optimizer = .adamW, weightsAreHalf: Bool = false, precision: Precision = .f32,
     maxGradNorm: Double = 0,
-    recompute: TrainerOptions.Checkpointing = .off, backend: any Backend,
+    overhead: MemoryOverhead = MemoryOverhead(), recompute: TrainerOptions.Checkpointing = .off, backend: any Backend,
     progress: ProgressHandler = { _ in .goOn }
   ) throws(TrainingError) -> JSON {
     guard sequence > 1, ids.count > sequence, steps > 0, warmup >= 0 else {
@@ -38,7 +38,7 @@ package enum TrainingBenchmark {
     options.shuffles = false
     options.gradientCheckpointing = recompute
     let data = ExampleList(examples)
-    let plan = try TrainingPlan(config: config, data: data, options: options)
+    let plan = try TrainingPlan(config: config, data: data, options: options, overhead: overhead)
     let trainer = try Trainer(plan: plan, weights: weights, data: data, backend: backend)
     let report = try trainer.run(progress: progress)
     let rates = report.rows.dropFirst(warmup).map(\.tokensPerSecond).sorted()

@@ -5,7 +5,10 @@ import Tensors
 extension LaunchCompiler {
   mutating func linearCrossEntropy(_ o: CrossEntropyOperands) throws(TensorError) -> [Launch] {
     let hidden = try resolver.floats(o.hidden, "hidden")
-    let weight = try resolver.floats(o.weight, "weight", columns: hidden.columns, like: hidden)
+    let weight = try resolver.floats(o.weight, "weight", columns: hidden.columns)
+    try resolver.require(
+      weight.dtype == hidden.dtype || weight.dtype == .bf16, "weight must be bf16 or of hidden's type",
+      weight.dtype.rawValue)
     let targets = try resolver.integers(o.targets, "targets", rows: hidden.rows)
     let loss = try resolver.doubles(o.loss, "loss", rows: 1)
     let logits = try resolver.floats(o.logits, "logits", columns: weight.rows, like: hidden)
@@ -27,7 +30,7 @@ extension LaunchCompiler {
     let head = try LossHead(
       hidden: hidden, weight: weight, targets: targets, loss: loss.address, logits: logits.rows(0..<o.chunk),
       gathered: gathered.rows(0..<o.chunk), hiddenGradient: hiddenGradient, weightGradient: weightGradient,
-      logitScale: o.logitScale, lists: try scratch(LossHead.bytes(hidden.rows)), compiler: self)
+      logitScale: o.logitScale, lists: try scratch(LossHead.bytes(hidden, weight)), compiler: self)
     var list = Arguments()
     list.add(targets)
     list.add(Int32(hidden.rows))
@@ -102,7 +105,35 @@ private struct LossHead {
     width = LaunchCompiler.width([hidden, logits, gathered, hiddenGradient])
   }
 
-  static func bytes(_ tokens: Int) -> Int { tokens * 12 + 64 }
+  /// Bytes of the lists and of a slab of the weight.
+  static func bytes(_ hidden: DeviceMatrix, _ weight: DeviceMatrix) -> Int {
+    listBytes(hidden) + (weight.dtype == hidden.dtype ? 0 : slabRows(weight) * weight.columns * 4)
+  }
+
+  private static func listBytes(_ hidden: DeviceMatrix) -> Int { (hidden.rows * 12 + 127) / 64 * 64 }
+
+  /// Rows of a bf16 weight that are widened at a time for f32 activations.
+  private static func slabRows(_ weight: DeviceMatrix) -> Int {
+    min(weight.rows, max(1, (64 << 20) / (weight.columns * 4)))
+  }
+
+  /// The weight in parts of rows, each with what makes it ready.
+  private func slabs() throws(TensorError) -> [(rows: Range<Int>, weight: DeviceMatrix, widening: Launch?)] {
+    guard weight.dtype != hidden.dtype else { return [(0..<weight.rows, weight, nil)] }
+    let step = LossHead.slabRows(weight)
+    var result: [(rows: Range<Int>, weight: DeviceMatrix, widening: Launch?)] = []
+    for start in stride(from: 0, to: weight.rows, by: step) {
+      let range = start..<min(weight.rows, start + step)
+      let slab = DeviceMatrix(
+        address: lists + UInt64(LossHead.listBytes(hidden)), rows: range.count, columns: weight.columns,
+        stride: weight.columns, dtype: hidden.dtype)
+      let macros = [LaunchCompiler.type("X", weight.dtype), LaunchCompiler.type("Y", slab.dtype)]
+      let widening = try compiler.elementwise(
+        "elements.cu", "scaled", [weight.rows(range), slab], macros, factor: 1)
+      result.append((range, slab, widening))
+    }
+    return result
+  }
 
   var losses: cc_address { lists }
   var rows: cc_address { lists + UInt64(hidden.rows * 8) }
@@ -147,13 +178,19 @@ private struct LossHead {
     entropy.add(Int32(wantsGradient ? 1 : 0))
     var launches = [
       try compiler.kernel(
-        "loss.cu", "gather_targets", macros, grid: (gathered.rows, 1), threads: rowThreads(hidden.columns), gather),
-      try compiler.product(
-        gathered, transposeA: false, weight, transposeB: true, logits, accumulate: false, scale: logitScale),
+        "loss.cu", "gather_targets", macros, grid: (gathered.rows, 1), threads: rowThreads(hidden.columns), gather)
+    ]
+    for (rows, part, widening) in try slabs() {
+      if let widening { launches.append(widening) }
+      launches.append(
+        try compiler.product(
+          gathered, transposeA: false, part, transposeB: true, logits.columns(rows), accumulate: false,
+          scale: logitScale))
+    }
+    launches.append(
       try compiler.kernel(
         "loss.cu", "cross_entropy", macros, grid: (logits.rows, 1),
-        threads: rowThreads(logits.columns, most: 1024), entropy),
-    ]
+        threads: rowThreads(logits.columns, most: 1024), entropy))
     if let weightGradient {
       launches.append(
         try compiler.product(
@@ -161,8 +198,13 @@ private struct LossHead {
     }
     if let hiddenGradient {
       // The gathered rows are no longer needed: their gradients take their place, then go home.
-      launches.append(
-        try compiler.product(logits, transposeA: false, weight, transposeB: false, gathered, accumulate: false))
+      for (rows, part, widening) in try slabs() {
+        if let widening { launches.append(widening) }
+        launches.append(
+          try compiler.product(
+            logits.columns(rows), transposeA: false, part, transposeB: false, gathered,
+            accumulate: rows.lowerBound > 0))
+      }
       var scatter = Arguments()
       scatter.add(hiddenGradient)
       scatter.add(rows)

