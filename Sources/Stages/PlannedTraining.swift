@@ -1,4 +1,5 @@
 import Basics
+import CPUBackend
 import CUDABackend
 import Models
 import Tokenization
@@ -76,7 +77,9 @@ package struct PlannedTraining {
         "eval_steps has no effect without the input validation", value: "\(options.evalSteps)",
         remedy: "leave it out, or give the tokens to evaluate on")
     }
-    let overhead = try card.map { MemoryOverhead.ofCard(outside: try $0.outside()) } ?? .ofThisProcess()
+    let overhead =
+      try card.map { MemoryOverhead.ofCard(outside: try $0.outside()) }
+      ?? .ofThisProcess(threads: with["threads"]?.int ?? CPUBackend.availableCores)
     // What a machine can do matters only where there is something to choose.
     let rates =
       try !hasBudget

@@ -97,20 +97,24 @@ package struct MemoryOverhead: Sendable, Equatable {
   /// Code, libraries and the runtime's heap before anything is planned.
   package var process = 40 << 20
   /// Packing buffers of the matrix products and per-thread scratch, as far as a large model touches them.
-  package var backend = 12 << 20
+  package var backend = 2 * MemoryOverhead.threadBytes
   /// Examples' tables; a plan adds the examples' tokens and its programs.
   package var data = 2 << 20
   /// Pieces of a checkpoint or a model file on their way to disk.
   package var checkpoint = 2 * WeightPieces.bytes
 
+  private var threads = 2
+  private static let threadBytes = 18 << 20
   /// Whether `process` was measured in this process.
   private(set) var isMeasured = false
 
   package init() {}
 
-  /// With what this process holds now, tokenizers and tables included.
-  package static func ofThisProcess() -> MemoryOverhead {
+  /// With what this process holds now, tokenizers and tables included; buffers are each thread's own.
+  package static func ofThisProcess(threads: Int = 2) -> MemoryOverhead {
     var overhead = MemoryOverhead()
+    overhead.threads = max(1, threads)
+    overhead.backend = overhead.threads * MemoryOverhead.threadBytes
     ProcessMemory.returnFree()
     overhead.process = max(8 << 20, ProcessMemory.current)
     overhead.isMeasured = true
@@ -121,7 +125,7 @@ package struct MemoryOverhead: Sendable, Equatable {
   func fitted(to config: ModelConfig) -> MemoryOverhead {
     var result = self
     let block = 2 * config.hiddenSize * config.intermediateSize * MemoryLayout<Float>.stride
-    result.backend = min(backend, (4 << 20) + 2 * block)
+    result.backend = min(backend, threads * ((7 << 19) + block * 7 / 4))
     let largest = max(block, config.vocabularySize * config.hiddenSize * MemoryLayout<Float>.stride)
     result.checkpoint = min(checkpoint, 2 * largest)
     return result
