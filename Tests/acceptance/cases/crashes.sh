@@ -33,6 +33,7 @@ sound() {
   "$FETTLE" run pipeline.yaml >stdout 2>stderr </dev/null || { echo "the next run failed:"; cat stderr; return 1; }
   [ "$(digests)" = "$1" ] || { echo "other digests:"; digests; return 1; }
   [ -z "$(ls .fettle/work)" ] || { echo "left in work:"; ls .fettle/work; return 1; }
+  [ -z "$(ls .fettle/checkpoints)" ] || { echo "left in checkpoints:"; ls .fettle/checkpoints; return 1; }
   [ "$(cat count.txt)" -gt 2 ] || { echo "count.txt: $(cat count.txt)"; return 1; }
   ! pgrep -fx "sleep 911" || return 1
   "$FETTLE" run pipeline.yaml >stdout 2>stderr </dev/null
@@ -43,22 +44,25 @@ sound() {
 done_stages() { "$FETTLE" status --json 2>/dev/null | grep -A1 "\"stage\"" | tr -d "\n" | grep -o "\"[a-z]*\",  *\"status\": \"\(done\|cached\)\"" | cut -d\" -f2 || true; }
 '
 
-expect "killed at every commit point, the next run completes to the same digests" <<C
+# FETTLE_CRASH_POINTS=all: every point of every kind of stage, not only one of each sort.
+expect "killed at commit points of every sort, the next run completes to the same digests" <<C
 $crash_words
 every_kind
 mkdir alone && cp pipeline.yaml prose.txt items.* alone/
 (cd alone && "\$FETTLE" run pipeline.yaml --quiet >/dev/null)
 wanted="\$(cd alone && digests)"
 [ "\$(echo "\$wanted" | wc -l)" = 5 ]
-for point in \
-  run.opened run.recovered run.begun cell.begun attempt.begun attempt.specified attempt.started attempt.ended \
-  attempt.credited object.durable object.renamed object.published output.published success.before success.inside \
-  success.after checkpoint.removed cell.linked cell.recorded run.finished attempt.started#4 attempt.credited#4 \
-  object.renamed#5 success.inside#4 success.after#4 success.inside#7 cell.linked#7 \
-  clean.begun clean.step clean.worked clean.reported tokenize.begun tokenize.worked tokenize.reported \
-  dry-run.begun dry-run.step dry-run.worked dry-run.reported finetune.begun finetune.step finetune.step#3 \
-  finetune.worked finetune.reported evaluate.begun evaluate.worked evaluate.reported export.begun export.worked \
-  export.reported command.begun command.emptied command.started command.ended command.worked command.reported; do
+points="
+  run.opened run.begun attempt.started attempt.ended object.durable object.renamed#5 output.published success.inside
+  success.after#4 checkpoint.removed cell.linked run.finished clean.step tokenize.worked dry-run.step finetune.step#3
+  evaluate.begun export.worked command.started"
+[ "\${FETTLE_CRASH_POINTS:-few}" = few ] || points="\$points
+  run.recovered cell.begun attempt.begun attempt.specified attempt.credited object.renamed object.published
+  success.before success.after cell.recorded attempt.started#4 attempt.credited#4 success.inside#4 success.inside#7
+  cell.linked#7 clean.begun clean.worked clean.reported tokenize.begun tokenize.reported dry-run.begun dry-run.worked
+  dry-run.reported finetune.begun finetune.step finetune.worked finetune.reported evaluate.worked evaluate.reported
+  export.begun export.reported command.begun command.emptied command.ended command.worked command.reported"
+for point in \$points; do
   rm -rf .fettle out count.txt
   code=0; FETTLE_CRASH_AT=\$point "\$FETTLE" run pipeline.yaml >stdout 2>stderr </dev/null || code=\$?
   [ \$code != 0 ] || { echo "\$point was never reached"; exit 1; }
