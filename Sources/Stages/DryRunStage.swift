@@ -29,7 +29,9 @@ package struct DryRunStage: StageRunner {
     let results: [RungResult]
     do {
       results = try Rehearsal.run(
-        rungs, options: planned.options, backend: try Device.backend(context.with), progress: context.progress)
+        rungs, options: planned.options, backend: try Device.backend(context.with),
+        overhead: { planned.overheadNow(threads: context.with["threads"]?.int) }, rates: planned.rates,
+        progress: context.progress)
     } catch let error as TrainingError where error.isStop {
       throw StageStopped(error.problem.what)
     }

@@ -19,6 +19,10 @@ package struct PlannedTraining {
   package let notes: [String]
   /// The control token that the template writes after an assistant's words.
   private let turnEnd: Int?
+  /// How fast this machine was found to be.
+  let rates: MachineRates
+  private let overhead: MemoryOverhead
+  private let isOnCard: Bool
   /// Seeds the weights of a preset.
   private let presetSeed: UInt64
 
@@ -80,13 +84,20 @@ package struct PlannedTraining {
     let overhead =
       try card.map { MemoryOverhead.ofCard(outside: try $0.outside()) }
       ?? .ofThisProcess(threads: with["threads"]?.int ?? CPUBackend.availableCores)
-    // What a machine can do matters only where there is something to choose.
-    let rates =
-      try !hasBudget
-      ? .assumed : MachineRates.measure(Device.backend(with), pageFolder: options.pageFolder)
+    // The page tier matters only where there is something to choose.
+    let rates = try MachineRates.measure(
+      card ?? Device.backend(with), pageFolder: hasBudget ? options.pageFolder : nil)
+    self.rates = rates
+    self.overhead = overhead
+    isOnCard = card != nil
     plan = try TrainingPlan(
       config: model.files.config, data: data, validation: self.validation, options: options, overhead: overhead,
       rates: rates)
+  }
+
+  /// What another training in this process would hold beside its arena.
+  func overheadNow(threads: Int?) -> MemoryOverhead {
+    isOnCard ? overhead : .ofThisProcess(threads: threads ?? CPUBackend.availableCores)
   }
 
   /// What the folder of a trained adapter says of its base; `reference` is the base as the pipeline names it.

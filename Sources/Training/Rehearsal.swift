@@ -87,18 +87,22 @@ package struct RungResult: Sendable, Equatable {
 
 /// Climbs a ladder of small, short, real trainings, to learn what the full one will cost.
 package enum Rehearsal {
-  /// Runs the rungs in order through the trainer itself; `options` are those of the training that is rehearsed.
+  /// Runs the rungs in order through the trainer itself; `options` are those of the training that is rehearsed, and so
+  /// are the machine's `rates`. `overhead` tells what the process holds when a rung is planned.
   ///
   /// When `progress` asks to stop before the last update, throws an error whose `isStop` is true: a part of a ladder
   /// forecasts nothing.
   package static func run(
     _ rungs: [RehearsalRung], options: TrainerOptions, backend: any Backend,
+    overhead: () -> MemoryOverhead = { MemoryOverhead() }, rates: MachineRates = .assumed,
     progress: ProgressHandler = { _ in .goOn }
   ) throws(TrainingError) -> [RungResult] {
     guard !rungs.isEmpty else { throw TrainingError("the ladder has no rung", remedy: "give at least one") }
     var results: [RungResult] = []
     for (index, rung) in rungs.enumerated() {
-      results.append(try run(rung, options: options, backend: backend, progress: progress))
+      results.append(
+        try run(
+          rung, options: options, backend: backend, overhead: overhead(), rates: rates, progress: progress))
       let event = ProgressEvent(
         unit: "rung", done: index + 1, total: rungs.count,
         figures: [("tokens/s", results[index].tokensPerSecond), ("memory", Double(results[index].measuredPeak))])
@@ -110,7 +114,8 @@ package enum Rehearsal {
   }
 
   private static func run(
-    _ rung: RehearsalRung, options: TrainerOptions, backend: any Backend, progress: ProgressHandler
+    _ rung: RehearsalRung, options: TrainerOptions, backend: any Backend, overhead: MemoryOverhead,
+    rates: MachineRates, progress: ProgressHandler
   ) throws(TrainingError) -> RungResult {
     guard rung.steps > 0 else { throw TrainingError("a rung needs at least one step", at: rung.name) }
     let length = min(rung.maxSequenceLength, rung.config.maxPositionEmbeddings)
@@ -122,7 +127,8 @@ package enum Rehearsal {
     options.loggingSteps = 1
     options.saveSteps = 0
     options.evalSteps = 0
-    let plan = try TrainingPlan(config: rung.config, data: data, options: options)
+    let plan = try TrainingPlan(
+      config: rung.config, data: data, options: options, overhead: overhead, rates: rates)
     let trainer = try Trainer(plan: plan, weights: rung.weights, data: data, backend: backend)
     let report = try trainer.run(progress: progress)
     if report.interrupted {

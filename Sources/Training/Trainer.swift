@@ -198,7 +198,8 @@ package final class Trainer {
       steps: state.step, totalSteps: plan.schedule.totalSteps, interrupted: interrupted, resumedFrom: resumedFrom,
       rows: state.rows, trainLoss: state.lossCount > 0 ? state.lossSum / Double(state.lossCount) : .nan,
       evalLoss: evalLoss, trainedTokens: state.trainedTokens, tokens: state.tokens, seconds: state.seconds,
-      skippedSteps: state.skipped, predictedPeak: plan.predictedPeak, measuredPeak: ProcessMemory.peak,
+      skippedSteps: state.skipped, predictedSeconds: plan.estimatedSeconds, predictedPeak: plan.predictedPeak,
+      measuredPeak: ProcessMemory.peak,
       budget: options.memoryBudget, notices: notices)
   }
 }

@@ -81,6 +81,8 @@ package struct TrainingReport: Sendable {
   /// Seconds of updates, without validation and saving, over all attempts.
   package var seconds: Double
   package var skippedSteps: Int
+  /// What the plan foresaw.
+  package var predictedSeconds: Double
   package var predictedPeak: Int
   package var measuredPeak: Int
   package var budget: Int?
@@ -96,6 +98,7 @@ package struct TrainingReport: Sendable {
       "trained_tokens": JSON(trainedTokens), "tokens": JSON(tokens), "seconds": JSON(seconds),
       "tokens_per_second": JSON(tokensPerSecond), "skipped_steps": JSON(skippedSteps),
       "resumed_from": JSON(resumedFrom),
+      "time": ["predicted": JSON(predictedSeconds), "measured": JSON(seconds)],
       "peak_memory": [
         "predicted": JSON(predictedPeak), "measured": JSON(measuredPeak),
         "budget": budget.map { JSON($0) } ?? .null,

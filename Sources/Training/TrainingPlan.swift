@@ -43,6 +43,11 @@ package struct TrainingPlan: Sendable {
     return candidate.estimate.seconds > 0 ? Double(tokens) / candidate.estimate.seconds : 0
   }
 
+  /// Estimated seconds of all updates.
+  package var estimatedSeconds: Double {
+    estimatedTokensPerSecond > 0 ? Double(workload.paddedTokens) / estimatedTokensPerSecond : 0
+  }
+
   /// In words: "no recomputation", "30 of 30 blocks recomputed".
   package var description: String { passes.description }
 

@@ -81,6 +81,10 @@ enum MetricSummary {
       if let loss = number("eval_loss", 4) { parts.append("eval_loss \(loss)") }
       if let skipped = metrics["skipped_steps"]?.int, skipped > 0 { parts.append("\(skipped) updates skipped") }
       if let rate = number("tokens_per_second", 0) { parts.append("\(rate) tokens/s") }
+      if let seconds = metrics["time"]?["measured"]?.double, let predicted = metrics["time"]?["predicted"]?.double {
+        parts.append(
+          "\(Quantity.describe(seconds: seconds)) of updates (predicted \(Quantity.describe(seconds: predicted)))")
+      }
       if let peak = metrics["peak_memory"]?["measured"]?.int {
         let predicted = metrics["peak_memory"]?["predicted"]?.int
         parts.append(

