@@ -71,8 +71,12 @@ package enum CommandScripts {
     var isEscaped = false
     for byte in text.utf8 {
       if isEscaped {
-        if byte != 0x0A { word.append(byte) }
-        (isEscaped, isWord) = (false, true)
+        isEscaped = false
+        // An escaped line end is nothing at all, not even an empty word.
+        if byte != 0x0A {
+          word.append(byte)
+          isWord = true
+        }
       } else if let open = quote {
         if byte == open {
           quote = nil

@@ -39,7 +39,8 @@ final class Terminal: Sendable {
   /// Writes an error, also when quiet.
   static func complain(_ text: String) { write("fettle: \(text)\n", to: STDERR_FILENO) }
 
-  private static func write(_ text: String, to descriptor: Int32) {
+  /// Writes text; the process ends where results can not be written, messages are lost.
+  static func write(_ text: String, to descriptor: Int32) {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
       let count = unsafe bytes.withUnsafeBytes { unsafe Foundation.write(descriptor, $0.baseAddress, $0.count) }

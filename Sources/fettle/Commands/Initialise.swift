@@ -74,10 +74,10 @@ struct Answers {
     data = rows.isEmpty ? nil : rows
   }
 
-  private static func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+  private static func say(_ text: String) { Terminal.write(text + "\n", to: STDERR_FILENO) }
 
   private static func ask(_ question: String, _ usual: String) -> String {
-    FileHandle.standardError.write(Data("\(question)\(usual.isEmpty ? "" : " [\(usual)]"): ".utf8))
+    Terminal.write("\(question)\(usual.isEmpty ? "" : " [\(usual)]"): ", to: STDERR_FILENO)
     let line = (readLine() ?? "").trimmingCharacters(in: .whitespaces)
     return line.isEmpty ? usual : line
   }

@@ -30,9 +30,15 @@ import Testing
   @Test(arguments: ["cpus: 2", "memory: 600MiB", "gpus: 2"])
   func `stages that do not fit together run one after the other`(_ wish: String) throws {
     let bench = try Bench()
-    let run = "mkdir alone && sleep 0.05 && rmdir alone && echo > $out"
     let stages = ["a", "b", "c"].map { name in
-      "  \(name): {uses: command, resources: {\(wish)}, outputs: {out: \(name).txt}, with: {run: '\(run)'}}\n"
+      """
+        \(name):
+          uses: command
+          resources: {\(wish)}
+          outputs: {out: \(name).txt}
+          with: {run: "mkdir alone && sleep 0.05 && rmdir alone && echo \(name) > $out"}
+
+      """
     }
     let summary = try bench.run(try bench.pipeline(stages.joined()), offers: `Side by side`.two)
     #expect(bench.statuses(summary) == "a done, b done, c done")

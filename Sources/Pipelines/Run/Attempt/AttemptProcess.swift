@@ -27,7 +27,7 @@ package enum AttemptProcess {
       CommitPoint.reached("\(spec.kind).begun")
       return perform(spec, end, runner: runner)
     } catch {
-      FileHandle.standardError.write(Data("\(problem(of: error))\n".utf8))
+      SystemCall.send(Array("\(problem(of: error))\n".utf8), to: STDERR_FILENO)
       return Exit.failed
     }
   }
@@ -100,12 +100,12 @@ private final class AttemptEnd: Sendable {
     var result = result
     Leftovers.endDescendants()
     result.peakMemory = ProcessTree.peakOfProcess(Int(getpid()))
-    if let problem = result.problem { FileHandle.standardError.write(Data("\(problem)\n".utf8)) }
+    if let problem = result.problem { SystemCall.send(Array("\(problem)\n".utf8), to: STDERR_FILENO) }
     do {
       try Files.writeAtomically(result.json.encoded(), to: spec.resultFile)
       CommitPoint.reached("\(spec.kind).reported")
     } catch {
-      FileHandle.standardError.write(Data("\(problem(of: error))\n".utf8))
+      SystemCall.send(Array("\(problem(of: error))\n".utf8), to: STDERR_FILENO)
       return code == AttemptProcess.Exit.done ? AttemptProcess.Exit.failed : code
     }
     return code
@@ -146,15 +146,6 @@ private final class EventChannel: Sendable {
   }
 
   func send(_ event: AttemptEvent) {
-    let line = event.json.encoded() + [0x0A]
-    unsafe line.withUnsafeBytes { raw in
-      var sent = 0
-      while sent < raw.count {
-        let count = unsafe write(descriptor, raw.baseAddress! + sent, raw.count - sent)
-        if count < 0, errno == EINTR { continue }
-        if count <= 0 { return }
-        sent += count
-      }
-    }
+    SystemCall.send(event.json.encoded() + [0x0A], to: descriptor)
   }
 }

@@ -32,6 +32,19 @@ package enum SystemCall {
     return code == 0 ? (read: ends[0], write: ends[1]) : nil
   }
 
+  /// Writes all of `bytes`, or as much as the other end takes: nobody may be there, the disk may be full.
+  static func send(_ bytes: [UInt8], to descriptor: Int32) {
+    unsafe bytes.withUnsafeBytes { raw in
+      var sent = 0
+      while sent < raw.count {
+        let count = unsafe write(descriptor, raw.baseAddress! + sent, raw.count - sent)
+        if count < 0, errno == EINTR { continue }
+        if count <= 0 { return }
+        sent += count
+      }
+    }
+  }
+
   /// Has a spawned program begin in `folder`.
   static func addFolder(_ actions: inout posix_spawn_file_actions_t, _ folder: UnsafePointer<CChar>) -> Int32 {
     guard let symbol = unsafe dlsym(nil, "posix_spawn_file_actions_addchdir_np") else { return ENOSYS }
