@@ -59,6 +59,7 @@ package struct PlanSearch: Sendable {
     var best = tried(plainest, left, &all)
     if best.bytes > left {
       for family in families { best = better(best, family, left, &all) }
+      for family in neighbours(of: best.passes) { best = better(best, family, left, &all) }
     }
     guard best.bytes <= left else { throw tooSmall(budget, smallest: smallest(all) + budget - left) }
     var result = choice(best.passes)
@@ -179,6 +180,16 @@ package struct PlanSearch: Sendable {
       }
     }
     return result
+  }
+
+  /// Plans between a family that fits and the one beside it: some blocks' activations offloaded, the others recomputed.
+  private func neighbours(of passes: TrainingPasses) -> [TrainingPasses] {
+    guard options.activationOffloading == .auto, rates.reads > 0 else { return [] }
+    return [3, 2, 1].map { quarters in
+      var neighbour = passes
+      neighbour.offloadedBlocks = blocks * quarters / 4
+      return neighbour
+    }
   }
 
   private var isAccumulating: Bool { (workload.microBatchCounts.first ?? 1) > 1 }
