@@ -44,6 +44,7 @@ lint:
 
 bench: build
 	bench/run $(FETTLE)
+	bench/memory $(FETTLE)
 	bench/cache $(FETTLE)
 
 # A folder that runs on a machine without Swift or our libraries: the program and, in lib beside it, all that it links
