@@ -104,12 +104,14 @@ package struct TrainingPasses: Sendable, Equatable {
     let blocks = recompute.modes.count
     let whole = recompute.modes.count { $0 == .block }
     let selective = recompute.modes.count { $0 == .selective }
-    func part(_ count: Int) -> String { count > blocks ? "" : " of \(count) of \(blocks) blocks" }
+    func part(_ count: Int) -> String {
+      count > blocks ? "" : count == blocks ? " of the blocks" : " of \(count) of \(blocks) blocks"
+    }
     var parts: [String] = []
     if whole > 0 { parts.append("\(whole) of \(blocks) blocks recomputed") }
     if selective > 0 { parts.append("norms and activations of \(selective) blocks recomputed") }
     if parts.isEmpty { parts.append("no recomputation") }
-    if offloadedBlocks > 0 { parts.append("activations of \(offloadedBlocks) of \(blocks) blocks offloaded") }
+    if offloadedBlocks > 0 { parts.append("activations\(part(offloadedBlocks)) offloaded") }
     if pagedStates > 0 { parts.append("optimizer states\(part(pagedStates)) paged") }
     if streamedGradients > 0 { parts.append("gradients\(part(streamedGradients)) streamed") }
     if streamedWeights > 0 { parts.append("weights\(part(streamedWeights)) streamed") }
