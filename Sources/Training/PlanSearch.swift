@@ -45,13 +45,15 @@ package struct PlanSearch: Sendable {
     guard let budget = options.memoryBudget else { return choice(plainest) }
     // What the search itself leaves behind is known afterwards, and taken off what there is to plan with.
     var left = budget
+    var least = Int.max
     for _ in 0..<3 {
       let found = try fastest(within: left, of: budget)
       let measured = measured(found)
       if measured.memory.total <= budget { return measured }
+      least = min(least, measured.memory.total)
       left -= measured.memory.total - budget + (1 << 20)
     }
-    throw tooSmall(budget, smallest: budget + (16 << 20))
+    throw tooSmall(budget, smallest: least + (1 << 20))
   }
 
   private func fastest(within left: Int, of budget: Int) throws(TrainingError) -> Choice {
@@ -61,7 +63,7 @@ package struct PlanSearch: Sendable {
       for family in families { best = better(best, family, left, &all) }
       for family in neighbours(of: best.passes) { best = better(best, family, left, &all) }
     }
-    guard best.bytes <= left else { throw tooSmall(budget, smallest: smallest(all) + budget - left) }
+    guard best.bytes <= left else { throw tooSmall(budget, smallest: smallest(all) + max(budget - left, grown)) }
     var result = choice(best.passes)
     // Only largest steps were tried; other counts of micro-batches are smaller, but are placed on their own.
     guard result.memory.total <= left else {
@@ -70,6 +72,13 @@ package struct PlanSearch: Sendable {
     result.faster = all.filter { $0.bytes > left && $0.estimate.seconds < best.estimate.seconds * 0.98 }
       .min { $0.bytes < $1.bytes }
     return result
+  }
+
+  /// How much more the process holds than before the search.
+  private var grown: Int {
+    guard isThisProcess else { return 0 }
+    ProcessMemory.returnFree()
+    return max(0, ProcessMemory.current - overhead.process)
   }
 
   /// A choice with what the process holds now, its programs among it, instead of what it was thought to hold.

@@ -90,6 +90,9 @@ package struct TrainingPlan: Sendable {
       "warmup_steps": JSON(schedule.warmupSteps), "tokens": JSON(workload.tokens),
       "longest_micro_batch": JSON(workload.longestMicroBatch), "predicted_peak": JSON(predictedPeak),
       "memory_budget": options.memoryBudget.map { JSON($0) } ?? .null, "memory": memory.json,
+      "faster": faster.map {
+        ["passes": JSON($0.passes.description), "predicted_peak": JSON($0.bytes)] as JSON
+      } ?? .null,
     ]
   }
 }

@@ -61,6 +61,8 @@ final class RunView {
     underWay.removeAll { $0.cell == cell.id }
     if let problem {
       line += ": \(problem.within(cell.id))"
+      // What went wrong is told also to those who want to hear nothing else.
+      if terminal.isQuiet { Terminal.complain(line) }
     } else if let reason = record.reason, record.status != .done {
       line += ", \(reason)"
     }
