@@ -34,10 +34,11 @@ import Tensors
           remedy: "set page_folder to a folder that can be written to"))
     }
     file = opened
+    // A reservation that fails half-way has used the room up.
+    let free = unsafe space.folder.withCString { unsafe cp_free_bytes($0) }
     let status = cp_reserve(opened, bytes)
     isReserved = status == 0
     guard status == 0 || status == EOPNOTSUPP else {
-      let free = unsafe space.folder.withCString { unsafe cp_free_bytes($0) }
       close(opened)
       throw TensorError(
         Problem(
