@@ -81,6 +81,12 @@ package struct PlannedTraining {
         "eval_steps has no effect without the input validation", value: "\(options.evalSteps)",
         remedy: "leave it out, or give the tokens to evaluate on")
     }
+    let mayPage = hasBudget || options.statesArePaged || options.activationOffloading == .on
+    if let folder = with["page_folder"]?.string, !mayPage {
+      throw TrainingError(
+        "page_folder has no effect without memory_budget, activation_offloading: true or a paged optimizer",
+        value: folder, remedy: "leave it out, or set one of them")
+    }
     let overhead =
       try card.map { MemoryOverhead.ofCard(outside: try $0.outside()) }
       ?? .ofThisProcess(threads: with["threads"]?.int ?? CPUBackend.availableCores)
