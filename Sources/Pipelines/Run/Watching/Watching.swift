@@ -23,6 +23,14 @@ package final class Watching {
   private let watch: FolderWatch
   /// What failed in the last run: it is not tried again before something changes.
   private var failed: Set<Digest> = []
+  /// What the last run's cells were; an edit back to an older state needs no stage, but its results to be put in place.
+  private var shown: Set<Digest> = []
+  /// The known results that the last run was begun with: the same ones are never reason enough for a second run.
+  private var known: Set<Digest> = []
+  /// What was said to be missing or unreadable.
+  private var missing: [Problem] = []
+  /// What is wrong with the file, as last told.
+  private var fault: Problem?
 
   /// `load` reads the pipeline anew, `makeRunner` prepares one run of it.
   package init(
@@ -47,6 +55,7 @@ package final class Watching {
         let summary = try makeRunner(pipeline).run()
         report(.ended(summary))
         failed = Set(summary.cells.filter { $0.status == .failed || $0.status == .refused }.compactMap(\.fingerprint))
+        shown = Set(summary.cells.compactMap(\.fingerprint))
         isFirst = false
         continue
       }
@@ -65,8 +74,12 @@ package final class Watching {
     while true {
       let pipeline: Pipeline
       do { pipeline = try load() } catch {
-        report(.unreadable(problem(of: error)))
-        hasTold = false
+        let found = problem(of: error)
+        if found != fault {
+          report(.unreadable(found))
+          fault = found
+          hasTold = false
+        }
         _ = follow(WatchedFolders(file: place, project: project).folders)
         return nil
       }
@@ -77,7 +90,24 @@ package final class Watching {
         guard case .run = entry.decision else { return false }
         return entry.fingerprint.map { !failed.contains($0.digest) } ?? true
       }
-      guard hasWork || isFirst else { return nil }
+      var known: Set<Digest> = []
+      var missing: [Problem] = []
+      for entry in plan.entries {
+        switch entry.decision {
+        case .cached: if let fingerprint = entry.fingerprint { known.insert(fingerprint.digest) }
+        case .impossible(let problem): missing.append(problem)
+        default: break
+        }
+      }
+      let isBack = known != self.known && !known.isSubset(of: shown)
+      let isNewlyMissing = !missing.isEmpty && missing != self.missing
+      self.missing = missing
+      if fault != nil {
+        fault = nil
+        hasTold = false
+      }
+      guard hasWork || isBack || isNewlyMissing || isFirst else { return nil }
+      self.known = known
       hasTold = false
       return pipeline
     }
