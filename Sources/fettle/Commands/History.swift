@@ -167,15 +167,19 @@ struct StageWords {
 
   var text: String {
     func word(_ key: String) -> String { json[key]?.string ?? json[key]?.text() ?? "" }
-    var lines = ["\(word("stage")): \(word("status"))" + (json["reason"]?.string.map { ", \($0)" } ?? "")]
+    // Of a stage that ran, the reason tells why it did, not how it fared.
+    let link = json["attempt"] != nil && !sameBytes(word("status"), "cached") ? "; it ran because: " : ", "
+    var lines = ["\(word("stage")): \(word("status"))" + (json["reason"]?.string.map { link + $0 } ?? "")]
     if let error = json["error"]?.string { lines.append("  error: \(error)") }
     lines.append("  fingerprint: \(word("fingerprint"))")
     for (name, output) in json["outputs"]?.object?.members ?? [] {
-      lines.append("  output \(name) (\(output["kind"]?.string ?? "")): \(output["path"]?.string ?? "")")
+      lines.append("  output \(name) (\(output["kind"]?.string ?? "")): \(path(output))")
     }
     if let metrics = json["metrics"], metrics.object?.isEmpty == false {
       lines.append("  metrics: " + metrics.text(pretty: true).split(separator: "\n").joined(separator: "\n  "))
     }
     return lines.joined(separator: "\n")
   }
+
+  private func path(_ output: JSON) -> String { output["path"].flatMap { FilePath(json: $0) }?.display ?? "" }
 }

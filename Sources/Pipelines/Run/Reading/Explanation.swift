@@ -57,8 +57,7 @@ extension RunHistory {
       guard cell.status == .cached, let id = cell.attempt, let attempt = try ledger.attempt(id) else {
         let changes = try changes(cell.fingerprint, pipeline: run.pipeline, cell: cell.cell, before: run.id)
         return Explanation(
-          cell: cell.cell, status: cell.status.word, reason: cell.reason ?? "not reached", changes: changes,
-          run: run.id)
+          cell: cell.cell, status: cell.status.word, reason: RunHistory.reason(cell), changes: changes, run: run.id)
       }
       let origin = try ledger.run(attempt.run)
       let then = try ledger.cells(of: attempt.run).first { sameBytes($0.cell, attempt.cell) }
@@ -70,6 +69,12 @@ extension RunHistory {
         cell: cell.cell, status: cell.status.word,
         reason: "nothing it depends on has changed\(past)\(because)", changes: changes, run: run.id)
     }
+  }
+
+  /// Of a cell that ran, the reason tells why it did, not how it fared.
+  private static func reason(_ cell: CellRecord) -> String {
+    guard let reason = cell.reason else { return "not reached" }
+    return cell.attempt == nil ? reason : "it ran because: \(reason)"
   }
 
   /// How a fingerprint differs from the cell's newest success before a run.
