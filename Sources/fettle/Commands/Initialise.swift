@@ -10,7 +10,7 @@ extension Command {
       .value("template", Template.allCases.map(\.rawValue).joined(separator: "|"), "which pipeline (default: starter)"),
       .value("name", "NAME", "the pipeline's name (default: the template's)"),
       .value("model", "M", "the base model: a folder, a .gguf file, hf:…, pypi:… or preset:NAME"),
-      .value("data", "FILE", "your rows, instead of an example's"),
+      .value("data", "FILE", "your rows, instead of an example's; a path as seen from FOLDER"),
       .flag("yes", "ask nothing"),
     ],
     run: { invocation throws in
