@@ -87,9 +87,14 @@ package struct PlannedTraining {
         "page_folder has no effect without memory_budget, activation_offloading: true or a paged optimizer",
         value: folder, remedy: "leave it out, or set one of them")
     }
+    if let folder = with["page_folder"]?.string, folder.isEmpty || !Files.exists(root.appending(folder)) {
+      throw TrainingError(
+        "page_folder names no folder that is there", at: root.appending(folder).display, value: folder,
+        remedy: "make it, or name another on a disk")
+    }
     let overhead =
       try card.map { MemoryOverhead.ofCard(outside: try $0.outside()) }
-      ?? .ofThisProcess(threads: with["threads"]?.int ?? CPUBackend.availableCores)
+      ?? .ofThisProcess(threads: min(with["threads"]?.int ?? Int.max, CPUBackend.availableCores))
     // The page tier matters only where there is something to choose.
     let rates = try MachineRates.measure(
       card ?? Device.backend(with), pageFolder: hasBudget ? options.pageFolder : nil)

@@ -25,9 +25,9 @@ package struct MachineRates: Sendable, Equatable {
   package static func measure(_ backend: any Backend, pageFolder: FilePath?) throws(TrainingError) -> MachineRates {
     try rethrowing {
       var rates = MachineRates.assumed
-      let product = try timed(backend, product, repeats: 2)
+      let product = try timed(backend, product, repeats: 5)
       rates.products = 2 * Double(rows * width * wide) / product
-      let elements = try timed(backend, elementwise, repeats: 2)
+      let elements = try timed(backend, elementwise, repeats: 5)
       rates.memory = Double(3 * addedElements * 4) / elements
       if let pageFolder {
         // Without a page tier there are plans all the same.
@@ -39,12 +39,13 @@ package struct MachineRates: Sendable, Equatable {
     }
   }
 
-  private static let rows = 512
+  // Small enough that measuring takes less memory than any training.
+  private static let rows = 256
   private static let width = 576
-  private static let wide = 3072
-  private static let addedElements = 4 << 20
-  private static let transferBytes = 8 << 20
-  private static let transferCount = 12
+  private static let wide = 1536
+  private static let addedElements = 1 << 20
+  private static let transferBytes = 1 << 20
+  private static let transferCount = 64
 
   /// Seconds of the program's fastest run after one to warm up.
   private static func timed(
