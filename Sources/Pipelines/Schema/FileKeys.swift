@@ -37,7 +37,8 @@ enum FileKeys {
         "Wait before the first retry; it doubles with every further one, up to ten minutes"),
       Key(
         "timeout", .duration, identity: false,
-        "Longest time of an attempt; then all its processes are asked to end, and killed ten seconds later"),
+        "Longest time of an attempt; then all its processes are asked to end, and killed two seconds later "
+          + "(`command`) or ten (other kinds)"),
       Key(
         "resources", .table(resources), identity: false,
         "What the stage takes of the machine: stages that do not need each other run side by side as far as this fits"),
