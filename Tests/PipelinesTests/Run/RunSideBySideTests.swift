@@ -230,7 +230,7 @@ import Testing
     let plan = try bench.plan(try bench.pipeline(stages))
     #expect(plan.entries[0].why == "environment FETTLE_TEST_FLAVOUR: \"plain\" -> \"salted\"")
     #expect(bench.statuses(try bench.run(stages)) == "a done")
-    unsetenv("FETTLE_TEST_TOKEN")
+    _ = unsafe unsetenv("FETTLE_TEST_TOKEN")
     #expect(bench.statuses(try bench.run(stages)) == "a cached")
     set("FETTLE_TEST_FLAVOUR", "sour")
     let summary = try bench.run(stages)
