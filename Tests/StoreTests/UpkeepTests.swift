@@ -101,7 +101,7 @@ import Testing
     let attempt = try bench.ledger.beginAttempt(run: run, pipeline: "q", cell: "b", fingerprint: unfinished, number: 1)
     try bench.ledger.finish(attempt, Ledger.Ending(.interrupted))
     try bench.fold.write(FilePath(".fettle/checkpoints/\(unfinished.digest.hex)/x"), "x")
-    try bench.fold.write(".fettle/work/7/out/x", "x")
+    try bench.fold.write(bench.folder.work.appending("7/out/x"), "x")
     let collection = GarbageCollection(bench.ledger, .init())
     let survey = try collection.survey()
     #expect(Set(survey.items.map(\.kind)) == [.stray, .checkpoint, .leftover])
