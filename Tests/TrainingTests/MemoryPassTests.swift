@@ -89,7 +89,7 @@ import Training
     options.weightDecay = 0.1
     options.maxGradNorm = 0.5
     options.accumulationSteps = accumulation
-    options.maxSteps = 6
+    options.maxSteps = 10
     options.evalSteps = 4
     options.passes = passes
     options.pageFolder = folder
